@@ -1,0 +1,100 @@
+"""Every error matted raises on purpose.
+
+    MattedError
+    ├── PlateError      plate_missing · plate_unreadable · plate_size · frame_missing · frame_outside
+    ├── MaskError       mask_missing · mask_unreadable · mask_size · object_name
+    ├── KeyframeError   no_keyframe · keyframe_outside
+    ├── ColorError      color_config · color_space
+    ├── OutputError     output_unwritable · disk_full · output_format
+    ├── WeightsError    weights_missing · weights_refused
+    ├── DeviceError     device_missing · out_of_memory
+    ├── SettingError    bad_setting
+    └── Cancelled       cancelled
+
+``code`` is the stable word a program acts on, ``message`` says what happened and to which file and frame, and
+``hint`` says what to do next. Artists see message and hint; tracebacks belong in logs.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import ClassVar
+
+
+class MattedError(Exception):
+    """Base of the tree.
+
+    Args:
+        code: one of the words in the class's ``codes``.
+        message: what happened, to which file and frame.
+        hint: what the artist does next.
+        path: the file concerned, if any.
+        frame: the frame concerned, in the host's own numbers, if any.
+    """
+
+    codes: ClassVar[frozenset[str]] = frozenset()
+
+    def __init__(
+        self, code: str, message: str, *, hint: str, path: Path | str | None = None, frame: int | None = None
+    ) -> None:
+        assert code in self.codes, f"{code} is not a code of {type(self).__name__}"
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.hint = hint
+        self.path = path
+        self.frame = frame
+
+
+class PlateError(MattedError):
+    """The plate cannot be found or read."""
+
+    codes = frozenset({"plate_missing", "plate_unreadable", "plate_size", "frame_missing", "frame_outside"})
+
+
+class MaskError(MattedError):
+    """A mask cannot be found, read, or made to fit the plate."""
+
+    codes = frozenset({"mask_missing", "mask_unreadable", "mask_size", "object_name"})
+
+
+class KeyframeError(MattedError):
+    """The keyframes given do not allow the request."""
+
+    codes = frozenset({"no_keyframe", "keyframe_outside"})
+
+
+class ColorError(MattedError):
+    """The colour configuration or a colour space is not what was asked for."""
+
+    codes = frozenset({"color_config", "color_space"})
+
+
+class OutputError(MattedError):
+    """A matte, report or sidecar cannot be written."""
+
+    codes = frozenset({"output_unwritable", "disk_full", "output_format"})
+
+
+class WeightsError(MattedError):
+    """A checkpoint is absent or is not one of the networks we know."""
+
+    codes = frozenset({"weights_missing", "weights_refused"})
+
+
+class DeviceError(MattedError):
+    """The compute device is absent or out of memory."""
+
+    codes = frozenset({"device_missing", "out_of_memory"})
+
+
+class SettingError(MattedError):
+    """A setting is outside its range, or two settings contradict each other."""
+
+    codes = frozenset({"bad_setting"})
+
+
+class Cancelled(MattedError):
+    """The artist stopped the job; what is on disk is whole and the job resumes where it was."""
+
+    codes = frozenset({"cancelled"})

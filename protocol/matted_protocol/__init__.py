@@ -1,0 +1,1 @@
+"""The wire protocol of matted and its client: Python 3.9, pyzmq and msgpack, nothing else."""
