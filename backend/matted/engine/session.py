@@ -1,0 +1,388 @@
+"""One shot at work: keyframes in, mattes out, and the frames worth masking next.
+
+A session owns a network's memory of one shot. Pixels reach it through three callables, so it knows no file, no colour
+and no wire; what must outlive a frame lies in a :class:`~matted.engine.scratch.Scratch`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass, field
+from enum import Enum
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from matted.engine.features import FeatureCache
+from matted.engine.plan import Direction, Role, Walk, plan
+from matted.engine.propagator import Propagator
+from matted.engine.refine import RefineSettings, refine
+from matted.engine.scratch import Scratch, as_half
+from matted.engine.suggest import Suggestion, SuggestSettings, Sight, suggest
+from matted.errors import DeviceError, KeyframeError
+from matted.memory.bank import MemorySettings
+from matted.network import Features, Network
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
+class SessionState(Enum):
+    """What a session can be asked for."""
+
+    EMPTY = "empty"
+    """No keyframe yet."""
+    READY = "ready"
+    """Has keyframes; propagate and suggest are welcome."""
+    PROPAGATING = "propagating"
+    """Walking the frames; keyframes wait."""
+    CLOSED = "closed"
+    """Its memory is gone."""
+
+
+@dataclass(frozen=True)
+class Pixels:
+    """Where a session's pixels come from and go to, by frame number.
+
+    Attributes:
+        read_plate: (3, H, W) float32, display-referred sRGB, 0..1, finite. Called from another thread, one at a time.
+        read_masks: (O, H, W) float32, 0..1, the artist's masks of a keyframe at plate size.
+        write_mattes: takes (O, H, W) float32, 0..1, on the CPU; may return before the files are whole.
+        flush: returns when everything written so far is whole on disk.
+    """
+
+    read_plate: Callable[[int], Tensor]
+    read_masks: Callable[[int], Tensor]
+    write_mattes: Callable[[int, Tensor], None] = lambda frame, mattes: None
+    flush: Callable[[], None] = lambda: None
+
+
+@dataclass(frozen=True)
+class SessionSettings:
+    """How a shot is worked on."""
+
+    working_size: int = 480
+    """Shorter side in pixels at which the network sees the plate; smaller plates, and any plate at 0, as they are."""
+    direction: Direction = Direction.BOTH
+    """Where mattes are carried from the keyframes."""
+    refine: RefineSettings = field(default_factory=RefineSettings)
+    """How a matte follows the plate's edges."""
+    feature_budget: int = 512 * 2**20
+    """Bytes of image features kept between walks."""
+    checkpoint_every: int = 50
+    """Frames between two checkpoints of a walk; what a crash costs at most."""
+
+
+@dataclass(frozen=True)
+class FrameDone:
+    """One step of a propagation.
+
+    Attributes:
+        frame: the frame just visited.
+        confidence: 0..1 an object, how sharp the network's decision is; None while the frame waits for the walk back.
+        done, total: steps finished and to do, counting both walks over a gap.
+    """
+
+    frame: int
+    confidence: tuple[float, ...] | None
+    done: int
+    total: int
+
+
+class Session:
+    """The memory of one shot, and the loop over its frames.
+
+    Args:
+        network: on its device, in eval mode.
+        objects: how many objects the shot has; all are declared up front, an absent one has an empty mask.
+        pixels: where pixels come from and go to.
+        scratch: holds what must outlive a frame, and the checkpoint from which a stopped propagate goes on.
+        memory: sizes and cadence of the memory bank.
+        settings: see :class:`SessionSettings`.
+        device: where the network lives.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        *,
+        objects: int,
+        pixels: Pixels,
+        scratch: Scratch,
+        memory: MemorySettings,
+        settings: SessionSettings | None = None,
+        device: torch.device | None = None,
+    ) -> None:
+        self.state = SessionState.EMPTY
+        self.keyframes: set[int] = set()
+        self._network = network
+        self._objects = objects
+        self._pixels = pixels
+        self._scratch = scratch
+        self._settings = settings or SessionSettings()
+        self._device = device or torch.device("cpu")
+        self._propagator = Propagator(network, memory)
+        self._features = FeatureCache(self._settings.feature_budget)
+
+    def set_keyframe(self, frame: int) -> None:
+        """Read the plate and the masks of ``frame`` and keep them in permanent memory, replacing an earlier mask."""
+        self._require(SessionState.EMPTY, SessionState.READY)
+        image = self._working_image(self._pixels.read_plate(frame))
+        self._propagator.set_keyframe(frame, image, self._working_masks(frame, image))
+        self.keyframes.add(frame)
+        self.state = SessionState.READY
+
+    def remove_keyframe(self, frame: int) -> None:
+        """Forget a keyframe: the session is as if it had never been set."""
+        self._require(SessionState.EMPTY, SessionState.READY)
+        self.keyframes.discard(frame)
+        self._propagator.remove_keyframe(frame)
+        self.state = SessionState.READY if self.keyframes else SessionState.EMPTY
+
+    def propagate(
+        self, frames: Iterable[int], *, job: str, finished: Collection[int] = ()
+    ) -> Iterator[FrameDone]:
+        """Carry mattes from the keyframes over ``frames``.
+
+        Stop by closing the iterator: nothing half-done is written, and the same call goes on where it stopped.
+
+        Args:
+            frames: frames to make mattes for, in any order.
+            job: tells this propagation from others in the same scratch; same job, same keyframes and settings.
+            finished: frames whose mattes are on disk from an earlier, stopped run of the same job.
+
+        Raises:
+            KeyframeError: no_keyframe.
+            DeviceError: out_of_memory.
+            MattedError: whatever the callables raise.
+        """
+        if self.state is SessionState.EMPTY:
+            raise KeyframeError(
+                "no_keyframe", "this shot has no keyframe yet", hint="draw a mask on at least one frame and add it"
+            )
+        self._require(SessionState.READY)
+        walks = plan(frames, self.keyframes, self._settings.direction)
+        left_over = [_left_over(walk, set(finished), self.keyframes) for walk in walks]
+        run = _Run(job, total=sum(len(rest) for rest in left_over), written=set(finished))
+        self.state = SessionState.PROPAGATING
+        try:
+            for index, (walk, rest) in enumerate(zip(walks, left_over, strict=True)):
+                if rest:
+                    yield from self._walk(run, index, walk, rest)
+            self._pixels.flush()
+            self._scratch.drop("checkpoint")
+        except torch.cuda.OutOfMemoryError as error:
+            raise DeviceError(
+                "out_of_memory",
+                f"the device ran out of memory at frame {run.frame}",
+                hint="lower --working-size, or close other programs on the device",
+                frame=run.frame,
+            ) from error
+        finally:
+            self.state = SessionState.READY
+
+    def observe(self, frame: int, mattes: Tensor) -> None:
+        """Note a matte (O, H, W) made earlier, so that :meth:`suggest` knows this frame without propagating."""
+        features = self._look(frame, self._working_image(self._pixels.read_plate(frame)))
+        shape = features.key.shape[-2] * self._network.stride, features.key.shape[-1] * self._network.stride
+        small = F.interpolate(mattes[None].to(self._device), shape, mode="area")[0]
+        self._note(frame, features, small, _confidence(small))
+
+    def observed(self) -> list[int]:
+        """Frames :meth:`suggest` can choose from."""
+        return sorted(int(path.stem) for path in (self._scratch.folder / "seen").glob("*.safetensors"))
+
+    def suggest(self, count: int, *, settings: SuggestSettings | None = None) -> list[Suggestion]:
+        """The frames most worth masking next among those propagated or observed, best first, with reasons.
+
+        Raises:
+            KeyframeError: no_keyframe.
+        """
+        if not self.keyframes:
+            raise KeyframeError(
+                "no_keyframe", "there is nothing to compare frames with yet", hint="add a keyframe first"
+            )
+        return suggest(
+            self.observed(), self._sight, keyframes=sorted(self.keyframes), count=count, settings=settings
+        )
+
+    def close(self) -> None:
+        """Let go of the memory; the scratch stays."""
+        self.state = SessionState.CLOSED
+        self._propagator.begin()
+        self._features = FeatureCache(0)
+
+    def _walk(self, run: _Run, index: int, walk: Walk, rest: tuple[int, ...]) -> Iterator[FrameDone]:
+        self._propagator.begin()
+        start = self._resume(run, index)
+        run.done += start
+        position = start
+        try:
+            with closing(self._plates(rest[start:])) as plates:
+                for position, (frame, plate) in enumerate(plates, start):
+                    run.frame = frame
+                    confidence = self._visit(run, walk, frame, plate, last=frame == walk.frames[-1])
+                    run.done += 1
+                    if (position + 1) % self._settings.checkpoint_every == 0:
+                        self._checkpoint(run, index, position + 1)
+                    position += 1
+                    yield FrameDone(frame, confidence, run.done, run.total)
+        except GeneratorExit:
+            self._checkpoint(run, index, position)
+            raise
+
+    def _visit(self, run: _Run, walk: Walk, frame: int, plate: Tensor, *, last: bool) -> tuple[float, ...] | None:
+        image = self._working_image(plate)
+        features = self._look(frame, image)
+        if frame in self.keyframes:
+            probability = self._propagator.step_keyframe(
+                image, self._working_masks(frame, image), last=last, features=features
+            )
+            mattes = self._pixels.read_masks(frame)
+        else:
+            probability = self._propagator.step(image, last=last, features=features)
+            if walk.role is Role.HOLD:
+                self._scratch.put(f"held/{frame}", {"probability": as_half(probability)})
+                return None
+            if walk.role is Role.BLEND:
+                probability = self._blend(walk, frame, probability)
+            mattes = refine(probability, plate.to(self._device), settings=self._settings.refine).cpu()
+        confidence = _confidence(probability[1:])
+        if frame not in run.written:
+            self._pixels.write_mattes(frame, mattes)
+            run.written.add(frame)
+            self._note(frame, features, probability[1:], confidence)
+        return confidence
+
+    def _blend(self, walk: Walk, frame: int, probability: Tensor) -> Tensor:
+        held = self._scratch.get(f"held/{frame}")
+        if held is None:
+            return probability
+        self._scratch.drop(f"held/{frame}")
+        weight = walk.weight_of_held(frame)
+        return torch.lerp(probability, held["probability"].to(probability), weight)
+
+    def _plates(self, frames: tuple[int, ...]) -> Iterator[tuple[int, Tensor]]:
+        """Read one frame ahead, so that decoding hides behind the network."""
+        with ThreadPoolExecutor(1, thread_name_prefix="plate") as reader:
+            ahead = [reader.submit(self._pixels.read_plate, frame) for frame in frames[:1]]
+            for frame, following in zip(frames, [*frames[1:], None], strict=True):
+                plate = ahead.pop().result()
+                if following is not None:
+                    ahead.append(reader.submit(self._pixels.read_plate, following))
+                yield frame, plate
+
+    def _look(self, frame: int, image: Tensor) -> Features:
+        features = self._features.get(frame)
+        if features is None:
+            features = self._propagator.encode(image)
+            self._features.put(frame, features)
+        return features
+
+    def _note(self, frame: int, features: Features, mattes: Tensor, confidence: tuple[float, ...]) -> None:
+        seen = {
+            "key": features.key,
+            "shrinkage": features.shrinkage,
+            "selection": features.selection,
+            "mask": as_half(mattes.amax(0)),
+            "confidence": torch.tensor(min(confidence, default=1.0)),
+        }
+        self._scratch.put(f"seen/{frame}", seen)
+
+    def _sight(self, frame: int) -> Sight:
+        seen = self._scratch.get(f"seen/{frame}")
+        assert seen is not None, frame
+        on_device = {name: value.to(self._device).float() for name, value in seen.items()}
+        return Sight(
+            on_device["key"],
+            on_device["shrinkage"],
+            on_device["selection"],
+            on_device["mask"],
+            float(on_device["confidence"]),
+        )
+
+    def _checkpoint(self, run: _Run, walk: int, position: int) -> None:
+        self._pixels.flush()
+        place = {"place": torch.tensor([walk, position]), "job": torch.tensor(list(run.job.encode()), dtype=torch.uint8)}
+        self._scratch.put("checkpoint", {**place, **self._propagator.state()})
+
+    def _resume(self, run: _Run, walk: int) -> int:
+        """Restore the checkpoint if it belongs to this walk; returns how many of its frames are behind us."""
+        saved = self._scratch.get("checkpoint")
+        if saved is None or bytes(saved.pop("job").tolist()) != run.job.encode():
+            return 0
+        index, position = saved.pop("place").tolist()
+        if index != walk:
+            return 0
+        self._propagator.restore({name: value.to(self._device) for name, value in saved.items()})
+        return int(position)
+
+    def _working_image(self, plate: Tensor) -> Tensor:
+        """(3, H, W) sRGB to the normalised image the network sees."""
+        mean = torch.tensor(IMAGENET_MEAN).view(3, 1, 1)
+        std = torch.tensor(IMAGENET_STD).view(3, 1, 1)
+        normalised = ((plate - mean) / std).to(self._device)
+        shape = working_shape(plate.shape[-2], plate.shape[-1], size=self._settings.working_size)
+        if shape == tuple(plate.shape[-2:]):
+            return normalised
+        return F.interpolate(
+            normalised[None], shape, mode="bilinear", align_corners=False, antialias=self._network.antialias
+        )[0]
+
+    def _working_masks(self, frame: int, image: Tensor) -> Tensor:
+        masks = self._pixels.read_masks(frame).to(self._device)
+        if masks.shape[-2:] == image.shape[-2:]:
+            return masks
+        return F.interpolate(
+            masks[None], tuple(image.shape[-2:]), mode="bilinear", align_corners=False, antialias=True
+        )[0].clamp_(0, 1)
+
+    def _require(self, *states: SessionState) -> None:
+        if self.state not in states:
+            raise AssertionError(f"the session is {self.state.value}, not {' or '.join(s.value for s in states)}")
+
+
+@dataclass
+class _Run:
+    """Where a propagation stands."""
+
+    job: str
+    total: int
+    written: set[int]
+    done: int = 0
+    frame: int | None = None
+
+
+def working_shape(height: int, width: int, *, size: int) -> tuple[int, int]:
+    """Shape in which the network sees a plate: shorter side at most ``size``, never enlarged; 0 leaves it as it is."""
+    shorter = min(height, width)
+    if size <= 0 or shorter <= size:
+        return height, width
+    return int(size * height / shorter), int(size * width / shorter)
+
+
+def _left_over(walk: Walk, finished: set[int], keyframes: set[int]) -> tuple[int, ...]:
+    """The part of a walk that still has to be visited: up to the last frame without a matte."""
+    if walk.role is Role.BLEND:
+        missing = [i for i, frame in enumerate(walk.frames) if frame not in finished and frame not in keyframes]
+    elif walk.role is Role.HOLD:
+        first = [i for i, frame in enumerate(walk.frames) if frame in keyframes and frame not in finished]
+        missing = first + [i for i, frame in enumerate(walk.frames) if frame not in finished and frame not in keyframes]
+    else:
+        missing = [i for i, frame in enumerate(walk.frames) if frame not in finished]
+    return walk.frames[: missing[-1] + 1] if missing else ()
+
+
+def _confidence(objects: Tensor) -> tuple[float, ...]:
+    """How sharp each of (O, h, w) probabilities is, 0..1: the overlap of the soft matte with its own cut at 0.5.
+
+    1 is a decided matte, and also an object that is clearly absent; a faint smear without a core is 0.
+    """
+    hard = (objects > 0.5).to(objects)
+    shared = torch.minimum(objects, hard).sum((-2, -1))
+    either = torch.maximum(objects, hard).sum((-2, -1))
+    faint = either < 1e-4 * objects[0].numel()
+    return tuple(torch.where(faint, torch.ones_like(either), shared / either.clamp_min(1e-6)).tolist())
