@@ -43,7 +43,7 @@ def refine(probability: Tensor, plate: Tensor, *, settings: RefineSettings) -> T
     if settings.strength > 0 and min(objects.shape[-2:]) > 1:
         guide = F.interpolate(plate[None], objects.shape[-2:], mode="area")[0]
         for matte, (slope, offset) in zip(mattes, _local_models(objects, guide, settings), strict=True):
-            unsure = settings.strength * 4 * matte * (1 - matte)
+            unsure = settings.strength * (1 - (2 * matte - 1) ** 4)
             guided = (_upsample(slope, size) * plate).sum(0) + _upsample(offset[None], size)[0]
             matte.lerp_(guided.clamp_(0, 1), unsure)
     return mattes / mattes.sum(0, keepdim=True).clamp_min(1)

@@ -165,8 +165,9 @@ class Session:
             )
         self._require(SessionState.READY)
         walks = plan(frames, self.keyframes, self._settings.direction)
-        left_over = [_left_over(walk, set(finished), self.keyframes) for walk in walks]
-        run = _Run(job, total=sum(len(rest) for rest in left_over), written=set(finished))
+        run = _Run(job, written=set(finished))
+        left_over = [self._left_over(run, walk) for walk in walks]
+        run.total = sum(len(rest) for rest in left_over)
         self.state = SessionState.PROPAGATING
         try:
             for index, (walk, rest) in enumerate(zip(walks, left_over, strict=True)):
@@ -309,6 +310,16 @@ class Session:
         place = {"place": torch.tensor([walk, position]), "job": torch.tensor(list(run.job.encode()), dtype=torch.uint8)}
         self._scratch.put("checkpoint", {**place, **self._propagator.state()})
 
+    def _left_over(self, run: _Run, walk: Walk) -> tuple[int, ...]:
+        """The part of a walk that still has to be visited: up to the last frame without a result."""
+        needed = 0
+        for index, frame in enumerate(walk.frames, 1):
+            known = frame in run.written or (walk.role is Role.BLEND and frame in self.keyframes)
+            held = walk.role is Role.HOLD and self._scratch.has(f"held/{frame}")
+            if not (known or held):
+                needed = index
+        return walk.frames[:needed]
+
     def _resume(self, run: _Run, walk: int) -> int:
         """Restore the checkpoint if it belongs to this walk; returns how many of its frames are behind us."""
         saved = self._scratch.get("checkpoint")
@@ -350,8 +361,8 @@ class _Run:
     """Where a propagation stands."""
 
     job: str
-    total: int
     written: set[int]
+    total: int = 0
     done: int = 0
     frame: int | None = None
 
@@ -362,18 +373,6 @@ def working_shape(height: int, width: int, *, size: int) -> tuple[int, int]:
     if size <= 0 or shorter <= size:
         return height, width
     return int(size * height / shorter), int(size * width / shorter)
-
-
-def _left_over(walk: Walk, finished: set[int], keyframes: set[int]) -> tuple[int, ...]:
-    """The part of a walk that still has to be visited: up to the last frame without a matte."""
-    if walk.role is Role.BLEND:
-        missing = [i for i, frame in enumerate(walk.frames) if frame not in finished and frame not in keyframes]
-    elif walk.role is Role.HOLD:
-        first = [i for i, frame in enumerate(walk.frames) if frame in keyframes and frame not in finished]
-        missing = first + [i for i, frame in enumerate(walk.frames) if frame not in finished and frame not in keyframes]
-    else:
-        missing = [i for i, frame in enumerate(walk.frames) if frame not in finished]
-    return walk.frames[: missing[-1] + 1] if missing else ()
 
 
 def _confidence(objects: Tensor) -> tuple[float, ...]:

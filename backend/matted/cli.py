@@ -1,0 +1,365 @@
+"""The command line: ``matted propagate | suggest | score | weights | check | demo``.
+
+Exit codes: 0 done, 1 failed or stopped, 2 the command was not understood. With ``--json`` the result, or the error, is
+one JSON object on standard output; everything meant for people goes to standard error.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from matted.console import Progress, interruptible, number, say, say_suggestions, tell_error
+from matted.errors import MattedError
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+PROPAGATE_EXAMPLES = """\b
+Examples:
+  matted propagate shots/hero.####.exr --keyframes roto/hero.####.exr --out mattes
+  matted propagate shots/hero.%04d.exr --object hero=roto/hero --object dog=roto/dog --out mattes --layout layers
+  matted propagate shots/hero --keyframes roto --range 1001-1048 --weights XMem.pth --out mattes --json
+"""
+SUGGEST_EXAMPLES = """\b
+Examples:
+  matted suggest shots/hero.####.exr --keyframes roto/hero.####.exr
+  matted suggest shots/hero --keyframes roto --mattes mattes/v001 --count 5 --json
+"""
+SCORE_EXAMPLES = """\b
+Examples:
+  matted score mattes/v001/hero known/hero.####.exr
+  matted score mattes/v001/hero known --keyframes 1001,1024 --json
+"""
+WEIGHTS_EXAMPLES = """\b
+Examples:
+  matted weights list
+  matted weights verify lite
+  matted weights verify XMem.pth --json
+"""
+CHECK_EXAMPLES = """\b
+Examples:
+  matted check
+  matted check --json
+"""
+DEMO_EXAMPLES = """\b
+Examples:
+  matted demo
+  matted demo /tmp/first-matte
+"""
+
+
+class Main(click.Group):
+    """Turns our errors into a message, a hint and an exit code."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; a :class:`MattedError` ends it with exit code 1."""
+        try:
+            return super().invoke(ctx)
+        except MattedError as error:
+            as_json = "--json" in sys.argv or bool(ctx.meta.get("json"))
+            tell_error(error, as_json=as_json)
+            ctx.exit(1)
+
+
+@click.group(cls=Main, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="matted")
+def main() -> None:
+    """A few keyframe mattes in; a matte for every frame, and the frames worth masking next, out."""
+
+
+def _shot_options(command: Command) -> Command:
+    """The options that say what shot a command works on and how."""
+    options = [
+        click.option("--keyframes", "keyframes", type=click.Path(), help="Masks: a folder, a pattern or one file."),
+        click.option("--object", "objects", multiple=True, metavar="NAME=MASKS", help="Masks of one named object."),
+        click.option("--at", metavar="FRAMES", help="Use only these masks as keyframes: 1001,1024."),
+        click.option("--mask-layer", help="EXR layer or channel the masks are in."),
+        click.option("--range", "frames", metavar="FIRST-LAST", help="Frames to make mattes for [the whole plate]."),
+        click.option("--missing", type=click.Choice(["error", "skip"]), default="error", help="Gaps in the plate."),
+        click.option(
+            "--direction", type=click.Choice(["both", "forward", "backward"]), default="both", show_default=True
+        ),
+        click.option(
+            "--working-size", type=click.IntRange(0), default=480, show_default=True, help="Shorter side; 0 = plate."
+        ),
+        click.option("--weights", default="lite", show_default=True, help="lite, xmem, or the path of an XMem.pth."),
+        click.option("--colorspace", help="The plate's colour space [from the file]."),
+        click.option("--exposure", default="0", show_default=True, help="Stops to add to the plate, or auto."),
+        click.option("--part", help="EXR part the plate is in."),
+        click.option("--layer", help="EXR layer the plate is in."),
+        click.option("--device", help="cuda, cuda:1, mps or cpu [the best one here]."),
+        click.option("--json", "as_json", is_flag=True, help="Print the result as JSON."),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+@main.command(epilog=PROPAGATE_EXAMPLES)
+@click.argument("plate", type=click.Path())
+@_shot_options
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="Mattes go to OUT/v001, v002, …")
+@click.option("--format", "file_format", type=click.Choice(["exr", "png16", "png8"]), default="exr", show_default=True)
+@click.option(
+    "--layout",
+    type=click.Choice(["files", "layers", "rgba", "cryptomatte"]),
+    default="files",
+    show_default=True,
+    help="A file an object, one EXR with layers, four objects as RGBA, or Cryptomatte.",
+)
+@click.option("--suggest", "count", type=click.IntRange(0), default=3, show_default=True, help="Frames to suggest.")
+@click.option("--sheet", type=click.Path(path_type=Path), help="Also make a contact sheet, a PNG.")
+def propagate(
+    plate: str, out: Path, file_format: str, layout: str, count: int, sheet: Path | None, as_json: bool, **given: Any
+) -> None:
+    """Make a matte for every frame of PLATE from the keyframe masks."""
+    from matted.batch.job import Job, run
+    from matted.media.matte import MatteSettings
+
+    request = _request(plate, given)
+    mattes = MatteSettings(format=file_format, layout=layout)  # type: ignore[arg-type]
+    job = Job(request.shot, out, request.weights, request.settings, mattes, count)
+    with Progress(as_json) as progress, interruptible() as stopped:
+        result = run(job, on_step=progress.step, stopped=stopped)
+    if sheet is not None:
+        from matted.batch.report import make_sheet
+
+        make_sheet(job, result, sheet)
+    if as_json:
+        click.echo(json.dumps(asdict(result), default=str, ensure_ascii=False))
+        return
+    say(f"{len(result.confidence)} frames in {result.folder} ({result.computed} made now)")
+    say_suggestions(result.suggestions)
+
+
+@main.command(epilog=SUGGEST_EXAMPLES)
+@click.argument("plate", type=click.Path())
+@_shot_options
+@click.option("--mattes", type=click.Path(path_type=Path), help="Mattes made before; without them they are made now.")
+@click.option("--count", type=click.IntRange(1), default=3, show_default=True)
+@click.option("--method", type=click.Choice(["doubt", "diversity"]), default="doubt", show_default=True)
+@click.option("--alpha", type=click.FloatRange(0, 1), default=0.5, show_default=True, help="Frame 0 to object 1.")
+def suggest(
+    plate: str, mattes: Path | None, count: int, method: str, alpha: float, as_json: bool, **given: Any
+) -> None:
+    """Name the frames of PLATE most worth masking next, with the reason for each."""
+    from matted.batch.job import suggest as suggest_frames
+    from matted.engine.suggest import SuggestSettings
+
+    request = _request(plate, given)
+    settings = SuggestSettings(method=method, alpha=alpha)  # type: ignore[arg-type]
+    with Progress(as_json) as progress, interruptible() as stopped:
+        found = suggest_frames(
+            request.shot,
+            request.weights,
+            request.settings,
+            mattes=mattes,
+            count=count,
+            how=settings,
+            on_step=progress.step,
+            stopped=stopped,
+        )
+    if as_json:
+        click.echo(json.dumps([asdict(suggestion) for suggestion in found], ensure_ascii=False))
+    else:
+        say_suggestions(found)
+
+
+@main.command(epilog=SCORE_EXAMPLES)
+@click.argument("mattes", type=click.Path())
+@click.argument("known", type=click.Path())
+@click.option("--keyframes", metavar="FRAMES", help="Frames not to count, because they were given: 1001,1024.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+def score(mattes: str, known: str, keyframes: str | None, as_json: bool) -> None:
+    """Compare MATTES of one object with KNOWN ones: region J, boundary F, edge difference, flicker."""
+    from matted.batch.report import score_sequence
+
+    result = score_sequence(mattes, known, leave_out=_frame_list(keyframes) or ())
+    if as_json:
+        click.echo(json.dumps({**asdict(result), "j_and_f": result.j_and_f}))
+        return
+    click.echo(f"frames            {result.frames}")
+    click.echo(f"J (region)        {result.j:.4f}")
+    click.echo(f"F (DAVIS)         {result.f:.4f}")
+    click.echo(f"F (2 px)          {result.f_tight:.4f}")
+    click.echo(f"J&F               {result.j_and_f:.4f}")
+    click.echo(f"edge band MAD     {number(result.edge_mad)}")
+    click.echo(f"flicker (dtSSD)   {number(result.flicker)}")
+
+
+@main.group()
+def weights() -> None:
+    """The networks' weights: which there are, and whether a file is what it says."""
+
+
+@weights.command("list", epilog=WEIGHTS_EXAMPLES)
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+def weights_list(as_json: bool) -> None:
+    """List the named weights and where they are."""
+    from matted import weights as known
+
+    rows = known.listing(known.default_folder())
+    if as_json:
+        click.echo(json.dumps(rows, default=str, ensure_ascii=False))
+        return
+    for row in rows:
+        click.echo(f"{row['name']:6} {row['state']:10} {row['licence']:8} {row['note']}")
+
+
+@weights.command("verify", epilog=WEIGHTS_EXAMPLES)
+@click.argument("name_or_path", default="lite")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+def weights_verify(name_or_path: str, as_json: bool) -> None:
+    """Load weights strictly and print what they are."""
+    from matted import weights as known
+
+    report = known.verify(name_or_path, folder=known.default_folder())
+    if as_json:
+        click.echo(json.dumps(report, default=str, ensure_ascii=False))
+        return
+    for name, value in report.items():
+        click.echo(f"{name:12} {value}")
+
+
+@weights.command("fetch", epilog=WEIGHTS_EXAMPLES)
+@click.argument("name")
+def weights_fetch(name: str) -> None:
+    """Download named weights from their authors, and verify them."""
+    from matted import weights as known
+
+    path = known.fetch(name, known.default_folder(), lambda done, total: None)
+    say(f"{name} is in {path}")
+
+
+@main.command(epilog=CHECK_EXAMPLES)
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+def check(as_json: bool) -> None:
+    """Say what this machine has for matted, and what to do about what it lacks."""
+    from matted.check import check_all
+
+    findings = check_all(ocio=os.environ.get("OCIO"))
+    if as_json:
+        click.echo(json.dumps([asdict(finding) for finding in findings], ensure_ascii=False))
+    else:
+        for finding in findings:
+            click.echo(f"{'ok  ' if finding.ok else 'FAIL'} {finding.name:14} {finding.found}")
+            if finding.remedy:
+                click.echo(f"     {'':14} -> {finding.remedy}")
+    if not all(finding.ok for finding in findings):
+        raise SystemExit(1)
+
+
+@main.command(epilog=DEMO_EXAMPLES)
+@click.argument("folder", type=click.Path(path_type=Path), default=Path("demo"))
+@click.option("--device", help="cuda, cuda:1, mps or cpu [the best one here].")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+def demo(folder: Path, device: str | None, as_json: bool) -> None:
+    """Draw a shot with known mattes, propagate three keyframes over it, score and show the result."""
+    from matted.batch.report import make_sheet, score_sequence
+    from matted.demo import draw_demo
+
+    say(f"Drawing the demo shot in {folder}")
+    drawn = draw_demo(folder)
+    given: dict[str, Any] = {"keyframes": str(drawn.keyframes), "device": device}
+    request = _request(str(drawn.plate), given)
+    from matted.batch.job import Job, run
+
+    job = Job(request.shot, folder / "mattes", request.weights, request.settings)
+    with Progress(as_json) as progress, interruptible() as stopped:
+        result = run(job, on_step=progress.step, stopped=stopped)
+    frames = request.shot.keyframes.frames
+    scores = {
+        name: score_sequence(result.folder / name, known, leave_out=frames) for name, known in drawn.mattes.items()
+    }
+    sheet = result.folder / "sheet.png"
+    if not sheet.exists():
+        make_sheet(job, result, sheet, scores=scores)
+    if as_json:
+        told = {**asdict(result), "scores": {name: asdict(found) for name, found in scores.items()}, "sheet": sheet}
+        click.echo(json.dumps(told, default=str, ensure_ascii=False))
+        return
+    for name, found in scores.items():
+        say(f"{name:8} J {found.j:.3f}  F {found.f:.3f}  edge {number(found.edge_mad)}  flicker {number(found.flicker)}")
+    say_suggestions(result.suggestions)
+    say(f"Plate          {drawn.plate}")
+    say(f"Mattes         {result.folder}")
+    say(f"Contact sheet  {sheet}")
+
+
+@dataclass(frozen=True)
+class _Request:
+    shot: Any
+    weights: Any
+    settings: Any
+
+
+def _request(plate_path: str, given: dict[str, Any]) -> _Request:
+    """Read every option once into values the rooms below understand."""
+    from matted.batch.job import Shot
+    from matted.batch.keyframes import MaskSource, find_keyframes
+    from matted.engine.plan import Direction
+    from matted.engine.session import SessionSettings
+    from matted.media.color import ColorSettings
+    from matted.media.plate import Plate
+    from matted.media.sequence import find_sequence
+    from matted.weights import choose_device, default_folder, load
+
+    sources = [MaskSource(Path(path), name, given.get("mask_layer")) for name, path in _objects(given.get("objects"))]
+    if given.get("keyframes"):
+        sources.append(MaskSource(Path(given["keyframes"]), None, given.get("mask_layer")))
+    color = ColorSettings(given.get("colorspace"), _exposure(given.get("exposure", "0")), os.environ.get("OCIO"))
+    plate = Plate(find_sequence(plate_path), color=color, part=given.get("part"), layer=given.get("layer"))
+    keyframes = find_keyframes(
+        sources, size=(plate.info.width, plate.info.height), plate=plate.sequence, only=_frame_list(given.get("at"))
+    )
+    shot = Shot(plate, keyframes, _frames(given.get("frames")), given.get("missing", "error"))
+    settings = SessionSettings(
+        working_size=given.get("working_size", 480), direction=Direction(given.get("direction", "both"))
+    )
+    shot.wanted()
+    loaded = load(given.get("weights", "lite"), device=choose_device(given.get("device")), folder=default_folder())
+    return _Request(shot, loaded, settings)
+
+
+def _objects(given: Sequence[str] | None) -> list[tuple[str, str]]:
+    pairs = []
+    for text in given or ():
+        name, equals, path = text.partition("=")
+        if not (equals and name.strip() and path):
+            raise click.BadParameter(f"'{text}' is not NAME=MASKS", param_hint="--object")
+        pairs.append((name.strip(), path))
+    return pairs
+
+
+def _frames(text: str | None) -> Any:
+    from matted_protocol.frames import FrameRange
+
+    if text is None:
+        return None
+    try:
+        return FrameRange.parse(text)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--range") from error
+
+
+def _frame_list(text: str | None) -> list[int] | None:
+    try:
+        return None if text is None else [int(part) for part in text.split(",")]
+    except ValueError as error:
+        raise click.BadParameter(f"'{text}' is not a list of frames like 1001,1024") from error
+
+
+def _exposure(text: str) -> Any:
+    if text == "auto":
+        return "auto"
+    try:
+        return float(text)
+    except ValueError as error:
+        raise click.BadParameter(f"'{text}' is neither a number of stops nor auto", param_hint="--exposure") from error
