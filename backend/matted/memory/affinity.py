@@ -36,7 +36,7 @@ class Affinity:
 def memory_operand(key: Tensor, shrinkage: Tensor) -> Tensor:
     """The memory side of the similarity: key (N, Ck), shrinkage (N,) to (N, 2*Ck+1)."""
     parts = torch.cat((-key.square(), 2 * key, -torch.ones_like(key[:, :1])), dim=1)
-    return parts * (shrinkage[:, None] / key.shape[1] ** 0.5)
+    return parts * shrinkage[:, None] / float(key.shape[1]) ** 0.5
 
 
 def query_operand(key: Tensor, selection: Tensor) -> Tensor:
@@ -70,9 +70,7 @@ def top_k_affinity(parts: Sequence[tuple[Tensor, Tensor]], top_k: int) -> Affini
     )
 
 
-def _nearest(
-    parts: Sequence[tuple[Tensor, Tensor]], rows: slice, buffer: Tensor, top_k: int
-) -> tuple[Tensor, Tensor]:
+def _nearest(parts: Sequence[tuple[Tensor, Tensor]], rows: slice, buffer: Tensor, top_k: int) -> tuple[Tensor, Tensor]:
     """The ``top_k`` largest similarities of the queries in ``rows`` and their tokens, both (M', k)."""
     start = 0
     scores = buffer
@@ -100,7 +98,7 @@ def readout(affinity: Affinity, values: Sequence[Tensor]) -> Tensor:
         part = F.embedding_bag(index, value.flatten(1), mode="sum", per_sample_weights=weight.to(value.dtype))
         total = part if total is None else total + part
     assert total is not None
-    return total.unflatten(1, values[0].shape[1:])
+    return total.reshape(len(total), *values[0].shape[1:])
 
 
 def usage(affinity: Affinity, values: Sequence[Tensor], scale: int) -> list[Tensor]:

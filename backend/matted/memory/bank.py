@@ -121,7 +121,8 @@ class MemoryBank:
         values = [tokens.value for tokens, _ in parts]
         for store, received in zip(stores, affinity.usage(found, values[: len(stores)], USE_SCALE), strict=True):
             store.record(received)
-        return affinity.readout(found, values).permute(1, 2, 0).unflatten(2, key.shape[1:])
+        readout = affinity.readout(found, values)
+        return readout.permute(1, 2, 0).reshape(*readout.shape[1:], *key.shape[1:])
 
     def remember(self, entry: Tokens) -> None:
         """Add one predicted frame to working memory, condensing the oldest frames when it is full."""

@@ -41,11 +41,9 @@ def consolidate(working: UsageStore, kept: int, prototypes: int, *, local_channe
     ranked = working.usage()[:count].sort(descending=True, stable=True).indices
     chosen = candidates.take(ranked[:prototypes])
     weight = _potentiation(candidates, chosen, local_channels)
+    value = weight.to(candidates.value.dtype) @ candidates.value.flatten(1)
     condensed = Tokens(
-        chosen.key,
-        weight @ candidates.shrinkage,
-        chosen.selection,
-        (weight.to(candidates.value.dtype) @ candidates.value.flatten(1)).unflatten(1, candidates.value.shape[1:]),
+        chosen.key, weight @ candidates.shrinkage, chosen.selection, value.reshape(chosen.value.shape)
     )
     working.keep(torch.arange(count, len(working), device=weight.device))
     return condensed

@@ -37,8 +37,8 @@ class _SensoryUpdate(SensoryCell):
 
     def gather(self, g16: Tensor, g8: Tensor, g4: Tensor) -> Tensor:
         """(O, 512, h, w), (O, 256, 2h, 2w), (O, 257, 4h, 4w) to (O, 256, h, w)."""
-        coarse: Tensor = self.g16_conv(g16)
-        return coarse + self.g8_conv(F.avg_pool2d(g8, 2)) + self.g4_conv(F.avg_pool2d(g4, 4))
+        gathered: Tensor = self.g16_conv(g16) + self.g8_conv(F.avg_pool2d(g8, 2)) + self.g4_conv(F.avg_pool2d(g4, 4))
+        return gathered
 
 
 class Decoder(nn.Module):

@@ -46,9 +46,9 @@ def split_conv(conv: nn.Conv2d, objects: Tensor, image: Tensor) -> Tensor:
     if len(objects) == 1:
         whole: Tensor = conv(torch.cat((image, objects), dim=1))
         return whole
-    image_weight, object_weight = conv.weight.split((image.shape[1], objects.shape[1]), dim=1)
-    shared = F.conv2d(image, image_weight, conv.bias, padding=1)
-    return F.conv2d(objects, object_weight, padding=1) + shared
+    channels = image.shape[1]
+    shared = F.conv2d(image, conv.weight[:, :channels], conv.bias, padding=1)
+    return F.conv2d(objects, conv.weight[:, channels:], padding=1) + shared
 
 
 class ResidualBlock(nn.Module):
