@@ -10,7 +10,7 @@ import OpenImageIO as oiio
 import torch
 
 from matted.errors import MattedError
-from matted.media.color import ColorSettings, open_config
+from matted.media.color import Config
 from matted.weights import default_folder, verify
 
 
@@ -74,10 +74,10 @@ def _openimageio() -> Finding:
 
 def _ocio(config: str | None) -> Finding:
     try:
-        opened = open_config(ColorSettings(config=config))
+        opened = Config(config)
     except MattedError as error:
         return Finding("OCIO config", False, error.message, error.hint)
-    return Finding("OCIO config", True, f"{opened.configname()} ({'from $OCIO' if config else 'built in'})")
+    return Finding("OCIO config", True, f"{opened.name} ({'from $OCIO' if config else 'built in'})")
 
 
 def _disk() -> Finding:

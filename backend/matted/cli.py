@@ -91,7 +91,7 @@ def _shot_options(command: Command) -> Command:
         ),
         click.option("--weights", default="lite", show_default=True, help="lite, xmem, or the path of an XMem.pth."),
         click.option("--colorspace", help="The plate's colour space [from the file]."),
-        click.option("--exposure", default="0", show_default=True, help="Stops to add to the plate, or auto."),
+        click.option("--exposure", default="auto", show_default=True, help="Stops to add to the plate, or auto."),
         click.option("--part", help="EXR part the plate is in."),
         click.option("--layer", help="EXR layer the plate is in."),
         click.option("--device", help="cuda, cuda:1, mps or cpu [the best one here]."),
@@ -150,7 +150,7 @@ def suggest(
     plate: str, mattes: Path | None, count: int, method: str, alpha: float, as_json: bool, **given: Any
 ) -> None:
     """Name the frames of PLATE most worth masking next, with the reason for each."""
-    from matted.batch.job import suggest as suggest_frames
+    from matted.batch.shot import suggest as suggest_frames
     from matted.engine.suggest import SuggestSettings
 
     request = _request(plate, given)
@@ -158,11 +158,11 @@ def suggest(
     with Progress(as_json) as progress, interruptible() as stopped:
         found = suggest_frames(
             request.shot,
-            request.weights,
-            request.settings,
+            weights=request.weights,
+            session=request.settings,
             mattes=mattes,
             count=count,
-            how=settings,
+            settings=settings,
             on_step=progress.step,
             stopped=stopped,
         )
@@ -302,7 +302,7 @@ class _Request:
 
 def _request(plate_path: str, given: dict[str, Any]) -> _Request:
     """Read every option once into values the rooms below understand."""
-    from matted.batch.job import Shot
+    from matted.batch.shot import Shot
     from matted.batch.keyframes import MaskSource, find_keyframes
     from matted.engine.plan import Direction
     from matted.engine.session import SessionSettings
@@ -314,7 +314,7 @@ def _request(plate_path: str, given: dict[str, Any]) -> _Request:
     sources = [MaskSource(Path(path), name, given.get("mask_layer")) for name, path in _objects(given.get("objects"))]
     if given.get("keyframes"):
         sources.append(MaskSource(Path(given["keyframes"]), None, given.get("mask_layer")))
-    color = ColorSettings(given.get("colorspace"), _exposure(given.get("exposure", "0")), os.environ.get("OCIO"))
+    color = ColorSettings(given.get("colorspace"), _exposure(given.get("exposure", "auto")), os.environ.get("OCIO"))
     plate = Plate(find_sequence(plate_path), color=color, part=given.get("part"), layer=given.get("layer"))
     keyframes = find_keyframes(
         sources, size=(plate.info.width, plate.info.height), plate=plate.sequence, only=_frame_list(given.get("at"))

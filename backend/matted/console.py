@@ -12,6 +12,9 @@ from types import FrameType, TracebackType
 from typing import TYPE_CHECKING
 
 import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bar
 
 from matted.errors import Cancelled, MattedError
 
@@ -32,16 +35,12 @@ class Progress:
 
     def __init__(self, silent: bool) -> None:
         self._silent = silent
-        self._bar = None
+        self._bar: Bar | None = None
         self._started = self._told = time.monotonic()
         self._first = 0
 
     def __enter__(self) -> Progress:
         if not self._silent and sys.stderr.isatty():
-            from rich.console import Console
-            from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-            from rich.progress import Progress as Bar
-
             self._bar = Bar(
                 TextColumn("frame {task.fields[frame]}"),
                 BarColumn(),

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from matted.errors import KeyframeError, MaskError
 from matted.media.mask import read_masks
-from matted.media.sequence import Sequence, find_sequence
+from matted.media.sequence import Sequence, find_sequence, listed
 
 UNNAMED = "matte"
 """What the only object of a shot is called when its masks do not name it."""
@@ -129,21 +129,21 @@ def _check_frames(
     if absent:
         raise KeyframeError(
             "no_keyframe",
-            f"there is no mask for frame {absent[0]}",
-            hint="masks carry the plate's frame number in their file name, like hero.1001.exr",
+            f"There is no mask for frame {absent[0]}.",
+            hint="Name masks with the plate's frame number, like hero.1001.exr.",
             frame=absent[0],
         )
     if not files:
         raise KeyframeError(
-            "no_keyframe", "no keyframe mask was found", hint="give at least one mask with --keyframes or --object"
+            "no_keyframe", "No keyframe mask was given.", hint="Give at least one mask with --keyframes or --object."
         )
     for frame in sorted(set(files) - set(plate.frames)):
         path = files[frame][0][1]
         raise KeyframeError(
             "keyframe_outside",
-            f"the mask {path} is for frame {frame}, and the plate {plate.pattern} has frames "
-            f"{plate.frames[0]} to {plate.frames[-1]}{' without it' if plate.frames[0] < frame < plate.frames[-1] else ''}",
-            hint="number the mask like the plate frame it was drawn on, or move it away",
+            f"The mask {path} is for frame {frame}, which the plate {plate.pattern} does not have; it has frames "
+            f"{listed(plate.frames)}.",
+            hint="Number the mask like the plate frame it was drawn on, or move it away.",
             path=path,
             frame=frame,
         )
@@ -153,7 +153,7 @@ def _refuse_twice(names: list[str]) -> None:
     for name in names:
         if names.count(name) > 1:
             raise MaskError(
-                "object_name", f"the object '{name}' is given twice", hint="give every object a name of its own"
+                "object_name", f"The object '{name}' is given twice.", hint="Give every object a name of its own."
             )
 
 

@@ -6,6 +6,7 @@ walk. Files are written beside and renamed, so an array is whole or absent.
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 from collections.abc import Mapping
@@ -40,7 +41,7 @@ class Scratch:
             save_file({key: value.detach().cpu().contiguous() for key, value in tensors.items()}, beside)
             os.replace(beside, path)
         except SafetensorError as error:
-            raise OSError(f"{path}: {error}") from error
+            raise OSError(errno.ENOSPC if "os error 28" in str(error) else errno.EIO, str(error), str(path)) from error
         finally:
             beside.unlink(missing_ok=True)
 

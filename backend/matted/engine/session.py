@@ -6,10 +6,10 @@ and no wire; what must outlive a frame lies in a :class:`~matted.engine.scratch.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Generator, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 
 import torch
@@ -21,10 +21,13 @@ from matted.engine.plan import Direction, Role, Walk, plan
 from matted.engine.propagator import Propagator
 from matted.engine.refine import RefineSettings, refine
 from matted.engine.scratch import Scratch, as_half
-from matted.engine.suggest import Suggestion, SuggestSettings, Sight, suggest
+from matted.engine.suggest import Sight, Suggestion, SuggestSettings, suggest
 from matted.errors import DeviceError, KeyframeError
 from matted.memory.bank import MemorySettings
 from matted.network import Features, Network
+
+SUGGEST_STRIDE = 16
+"""Pixels a cell when frames are compared for suggestions; a finer grid costs more and chooses the same frames."""
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -144,7 +147,7 @@ class Session:
 
     def propagate(
         self, frames: Iterable[int], *, job: str, finished: Collection[int] = ()
-    ) -> Iterator[FrameDone]:
+    ) -> Generator[FrameDone, None, None]:
         """Carry mattes from the keyframes over ``frames``.
 
         Stop by closing the iterator: nothing half-done is written, and the same call goes on where it stopped.
@@ -161,7 +164,7 @@ class Session:
         """
         if self.state is SessionState.EMPTY:
             raise KeyframeError(
-                "no_keyframe", "this shot has no keyframe yet", hint="draw a mask on at least one frame and add it"
+                "no_keyframe", "This shot has no keyframe yet.", hint="Draw a mask on at least one frame and add it."
             )
         self._require(SessionState.READY)
         walks = plan(frames, self.keyframes, self._settings.direction)
@@ -178,8 +181,8 @@ class Session:
         except torch.cuda.OutOfMemoryError as error:
             raise DeviceError(
                 "out_of_memory",
-                f"the device ran out of memory at frame {run.frame}",
-                hint="lower --working-size, or close other programs on the device",
+                f"The device ran out of memory at frame {run.frame}.",
+                hint="Lower the working size, or close other programs on the device.",
                 frame=run.frame,
             ) from error
         finally:
@@ -187,10 +190,9 @@ class Session:
 
     def observe(self, frame: int, mattes: Tensor) -> None:
         """Note a matte (O, H, W) made earlier, so that :meth:`suggest` knows this frame without propagating."""
-        features = self._look(frame, self._working_image(self._pixels.read_plate(frame)))
-        shape = features.key.shape[-2] * self._network.stride, features.key.shape[-1] * self._network.stride
-        small = F.interpolate(mattes[None].to(self._device), shape, mode="area")[0]
-        self._note(frame, features, small, _confidence(small))
+        image = self._working_image(self._pixels.read_plate(frame))
+        small = F.interpolate(mattes[None].to(self._device), tuple(image.shape[-2:]), mode="area")[0]
+        self._note(frame, self._look(frame, image), small, _confidence(small))
 
     def observed(self) -> list[int]:
         """Frames :meth:`suggest` can choose from."""
@@ -204,10 +206,18 @@ class Session:
         """
         if not self.keyframes:
             raise KeyframeError(
-                "no_keyframe", "there is nothing to compare frames with yet", hint="add a keyframe first"
+                "no_keyframe", "There is no keyframe to compare frames with yet.", hint="Draw a mask on at least one frame and add it."
             )
+        settings = settings or SuggestSettings()
+        for frame in self.keyframes - set(self.observed()):
+            self.observe(frame, self._pixels.read_masks(frame))
         return suggest(
-            self.observed(), self._sight, keyframes=sorted(self.keyframes), count=count, settings=settings
+            self.observed(),
+            self._sight,
+            keyframes=sorted(self.keyframes),
+            count=count,
+            settings=replace(settings, pool=max(settings.pool, SUGGEST_STRIDE // self._network.stride)),
+            local_channels=self._network.local_channels,
         )
 
     def close(self) -> None:
@@ -216,7 +226,7 @@ class Session:
         self._propagator.begin()
         self._features = FeatureCache(0)
 
-    def _walk(self, run: _Run, index: int, walk: Walk, rest: tuple[int, ...]) -> Iterator[FrameDone]:
+    def _walk(self, run: _Run, index: int, walk: Walk, rest: tuple[int, ...]) -> Generator[FrameDone, None, None]:
         self._propagator.begin()
         start = self._resume(run, index)
         run.done += start
@@ -266,7 +276,7 @@ class Session:
         weight = walk.weight_of_held(frame)
         return torch.lerp(probability, held["probability"].to(probability), weight)
 
-    def _plates(self, frames: tuple[int, ...]) -> Iterator[tuple[int, Tensor]]:
+    def _plates(self, frames: tuple[int, ...]) -> Generator[tuple[int, Tensor], None, None]:
         """Read one frame ahead, so that decoding hides behind the network."""
         with ThreadPoolExecutor(1, thread_name_prefix="plate") as reader:
             ahead = [reader.submit(self._pixels.read_plate, frame) for frame in frames[:1]]

@@ -1,0 +1,93 @@
+"""What a job's folder says of the job: the sidecar, the journal of finished frames, and which folder is whose."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from matted.errors import OutputError
+from matted.media.matte import next_version
+
+SIDECAR = "matted.json"
+
+
+def find_folder(out: Path, recipe: Mapping[str, Any]) -> Path:
+    """The folder this very job had before, or the next version of ``out``.
+
+    Raises:
+        OutputError: output_unwritable, disk_full.
+    """
+    try:
+        for folder in sorted(out.glob("v[0-9]*"), reverse=True):
+            if read_sidecar(folder).get("recipe") == recipe:
+                return folder
+        return next_version(out)
+    except OSError as error:
+        raise unwritable(out, error) from error
+
+
+def read_sidecar(folder: Path) -> dict[str, Any]:
+    """The sidecar of a job's folder; empty when there is none or it is damaged."""
+    try:
+        found = json.loads((folder / SIDECAR).read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def write_sidecar(folder: Path, content: Mapping[str, Any]) -> None:
+    """Write the sidecar beside, then rename.
+
+    Raises:
+        OutputError: output_unwritable, disk_full.
+    """
+    beside = folder / f"{SIDECAR}.part"
+    try:
+        beside.write_text(json.dumps(content, indent=1, ensure_ascii=False), "utf-8")
+        os.replace(beside, folder / SIDECAR)
+    except OSError as error:
+        raise unwritable(folder, error) from error
+
+
+def unwritable(path: Path, error: OSError) -> OutputError:
+    """The error an artist sees when ``path`` cannot be written."""
+    if error.errno == errno.ENOSPC:
+        message = f"The disk of {path} is full."
+        return OutputError("disk_full", message, hint="Free some space and run the same command again.", path=path)
+    message = f"{path} cannot be written: {error.strerror or error}."
+    hint = "Check the folder's permissions, or choose another --out folder."
+    return OutputError("output_unwritable", message, hint=hint, path=path)
+
+
+class Journal:
+    """The confidence of every finished frame, a line each, so that a killed job still knows it."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def read(self) -> dict[int, tuple[float, ...]]:
+        """Confidence by frame; a line that a kill cut short is left out."""
+        entries = {}
+        for line in self._path.read_text().splitlines() if self._path.exists() else ():
+            try:
+                frame, values = json.loads(line)
+            except ValueError:
+                continue
+            entries[int(frame)] = tuple(values)
+        return entries
+
+    def add(self, frame: int, confidence: tuple[float, ...]) -> None:
+        """Note a finished frame."""
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        with self._path.open("a") as journal:
+            journal.write(json.dumps([frame, confidence]) + "\n")
+
+
+def digest(values: Any) -> str:
+    """sha256 of plain values, the same for equal values."""
+    return hashlib.sha256(json.dumps(values, sort_keys=True, default=str).encode()).hexdigest()

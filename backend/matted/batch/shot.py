@@ -1,0 +1,180 @@
+"""What there is to matte: a plate, the artist's keyframes, a range; and how the engine gets at their pixels."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from matted.batch.keyframes import Keyframes, MaskSource, find_keyframes
+from matted.batch.writing import WriteBehind
+from matted.engine.scratch import Scratch
+from matted.engine.session import FrameDone, Pixels, Session, SessionSettings
+from matted.engine.suggest import Suggestion, SuggestSettings
+from matted.errors import Cancelled, PlateError
+from matted.media.plate import Plate
+from matted.media.sequence import listed
+from matted.weights import Loaded
+from matted_protocol.frames import FrameRange
+
+
+@dataclass(frozen=True)
+class Shot:
+    """What a job works on.
+
+    Attributes:
+        plate: the source images.
+        keyframes: the artist's masks.
+        frames: the frames to make mattes for; None takes the whole plate.
+        missing: ``error`` refuses a plate with gaps in the range, ``skip`` leaves those frames out.
+    """
+
+    plate: Plate
+    keyframes: Keyframes
+    frames: FrameRange | None = None
+    missing: Literal["error", "skip"] = "error"
+
+    def wanted(self) -> tuple[int, ...]:
+        """The frames to make mattes for, ascending.
+
+        Raises:
+            PlateError: frame_outside when the range leaves the plate, frame_missing when it has gaps.
+        """
+        sequence = self.plate.sequence
+        if self.frames is None:
+            gaps, chosen = sequence.missing, sequence.frames
+        else:
+            self._check_inside(self.frames)
+            present = set(sequence.frames)
+            chosen = tuple(frame for frame in self.frames if frame in present)
+            gaps = tuple(frame for frame in self.frames if frame not in present and frame in set(sequence.missing))
+            if not chosen:
+                gaps = gaps or tuple(self.frames)
+        if gaps and (self.missing == "error" or not chosen):
+            raise PlateError(
+                "frame_missing",
+                f"The plate {sequence.pattern} has no frame {listed(gaps)}.",
+                hint="Bring the missing frames, choose another --range, or leave them out with --missing skip.",
+                frame=gaps[0],
+            )
+        return chosen
+
+    def _check_inside(self, frames: FrameRange) -> None:
+        first, last = self.plate.sequence.frames[0], self.plate.sequence.frames[-1]
+        if frames.first < first or frames.last > last:
+            raise PlateError(
+                "frame_outside",
+                f"The range {frames} leaves the plate {self.plate.sequence.pattern}, which has frames {first} to {last}.",
+                hint=f"Choose a --range inside {first}-{last}.",
+                frame=frames.first if frames.first < first else frames.last,
+            )
+
+    def stamp(self) -> str:
+        """Digest of the plate's file names, sizes and times: a plate that changed on disk has another."""
+        sequence = self.plate.sequence
+        files = dict.fromkeys(sequence.path(frame) for frame in sequence.frames)
+        found = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in files]
+        return hashlib.sha256(repr(found).encode()).hexdigest()
+
+
+def open_session(
+    shot: Shot, *, weights: Loaded, settings: SessionSettings, scratch: Scratch, writing: WriteBehind | None = None
+) -> Session:
+    """A session that holds every keyframe of ``shot``, also those outside its range; without ``writing``, mattes go nowhere.
+
+    Raises:
+        PlateError, MaskError: a keyframe's plate or mask cannot be read.
+    """
+
+    def read_plate(frame: int) -> Tensor:
+        return torch.from_numpy(shot.plate.read(frame)).permute(2, 0, 1).contiguous()
+
+    def read_masks(frame: int) -> Tensor:
+        return torch.from_numpy(shot.keyframes.read(frame))
+
+    pixels = Pixels(read_plate, read_masks)
+    if writing is not None:
+        write = writing.write
+        pixels = Pixels(read_plate, read_masks, lambda frame, mattes: write(frame, mattes.numpy()), writing.flush)
+    session = Session(
+        weights.network,
+        objects=len(shot.keyframes.objects),
+        pixels=pixels,
+        scratch=scratch,
+        memory=weights.memory,
+        settings=settings,
+        device=weights.device,
+    )
+    for frame in shot.keyframes.frames:
+        session.set_keyframe(frame)
+    return session
+
+
+def suggest(
+    shot: Shot,
+    *,
+    weights: Loaded,
+    session: SessionSettings,
+    mattes: Path | None,
+    count: int,
+    settings: SuggestSettings | None = None,
+    on_step: Callable[[FrameDone], None] = lambda step: None,
+    stopped: Callable[[], bool] = lambda: False,
+) -> list[Suggestion]:
+    """The frames of a shot most worth masking next.
+
+    Args:
+        shot: what to look at.
+        weights: the network to look with.
+        session: how to propagate where there are no mattes yet.
+        mattes: mattes made earlier, one folder or pattern for the shot or a job's folder with one for each object;
+            None makes them now and keeps none.
+        count: how many frames at most.
+        settings: how frames are compared.
+        on_step: told of every step while mattes are made.
+        stopped: asked after every step.
+
+    Raises:
+        Cancelled: ``stopped`` said so.
+        MattedError: bad plate, keyframes, mattes or device.
+    """
+    with TemporaryDirectory(prefix="matted-") as folder:
+        opened = open_session(shot, weights=weights, settings=session, scratch=Scratch(Path(folder)))
+        frames = shot.wanted()
+        if mattes is None:
+            with closing(opened.propagate(frames, job="")) as steps:
+                for step in until(steps, stopped):
+                    on_step(step)
+        else:
+            made = _made(mattes, shot)
+            for frame in (frame for frame in frames if frame in set(made.frames)):
+                opened.observe(frame, torch.from_numpy(made.read(frame)))
+        return opened.suggest(count, settings=settings)
+
+
+def until(steps: Iterator[FrameDone], stopped: Callable[[], bool]) -> Iterator[FrameDone]:
+    """The steps, until ``stopped`` says so.
+
+    Raises:
+        Cancelled: it did.
+    """
+    for step in steps:
+        yield step
+        if stopped():
+            message = f"Stopped after frame {step.frame}, step {step.done} of {step.total}."
+            hint = "Run the same command again to go on from here."
+            raise Cancelled("cancelled", message, hint=hint, frame=step.frame)
+
+
+def _made(mattes: Path, shot: Shot) -> Keyframes:
+    """Mattes made earlier, read like masks."""
+    folders = [mattes / name for name in shot.keyframes.objects]
+    sources = [MaskSource(folder, folder.name) for folder in folders if folder.is_dir()] or [MaskSource(mattes)]
+    return find_keyframes(sources, size=shot.plate.info.size, plate=shot.plate.sequence)

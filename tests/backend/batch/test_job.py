@@ -1,0 +1,286 @@
+"""A job from files to files: versions, resuming, the record it keeps."""
+
+import hashlib
+import json
+import signal
+import subprocess
+import sys
+import textwrap
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import OpenImageIO as oiio
+import pytest
+import torch
+from fakes.colour_network import MEMORY, ColourNetwork
+from fakes.drawn_shot import FIRST, LAST, known, save, write_masks, write_plate
+
+from matted.batch.job import Job, run
+from matted.batch.keyframes import MaskSource, find_keyframes
+from matted.batch.shot import Shot, suggest
+from matted.engine.plan import Direction
+from matted.engine.session import SessionSettings
+from matted.errors import Cancelled, KeyframeError, MaskError, PlateError
+from matted.media.matte import MatteSettings, read_matte
+from matted.media.plate import Plate
+from matted.media.sequence import find_sequence
+from matted.weights import Loaded
+from matted_protocol.frames import FrameRange
+
+WEIGHTS = Loaded(ColourNetwork(), MEMORY, "colour", Path("colour"), "0" * 64, "MIT", torch.device("cpu"), False)
+
+
+def shot_at(folder, *, keyframes=(1001, 1010), frames=None, missing="error"):
+    found = Plate(find_sequence(write_plate(folder / "plate")))
+    sources = [
+        MaskSource(write_masks(folder / "red", keyframes, 0), "red"),
+        MaskSource(write_masks(folder / "blue", keyframes, 1), "blue"),
+    ]
+    masks = find_keyframes(sources, size=found.info.size, plate=found.sequence, only=keyframes)
+    return Shot(found, masks, frames, missing)
+
+
+def job_at(folder, **changes):
+    return replace(Job(shot_at(folder), folder / "out", WEIGHTS, SessionSettings(checkpoint_every=4)), **changes)
+
+
+def digests(folder):
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*.exr"))
+    }
+
+
+def test_when_run_then_every_object_has_a_matte_for_every_frame_close_to_the_known_one(tmp_path):
+    result = run(job_at(tmp_path))
+
+    assert result.folder == tmp_path / "out" / "v001"
+    assert result.computed == LAST - FIRST + 1
+    for frame in range(FIRST, LAST + 1):
+        for row, name in enumerate(result.objects):
+            matte = read_matte(result.folder / name / f"{name}.{frame}.exr")
+            theirs = known(frame)[("red", "blue").index(name)].numpy()
+            assert np.abs(matte - theirs).mean() < 0.03, (frame, row)
+
+
+def test_when_run_then_a_keyframe_comes_back_untouched(tmp_path):
+    result = run(job_at(tmp_path))
+
+    for name in ("red", "blue"):
+        for frame in (1001, 1010):
+            given = read_matte(tmp_path / name / f"mask.{frame}.exr")
+            assert np.array_equal(read_matte(result.folder / name / f"{name}.{frame}.exr"), given)
+
+
+def test_when_the_same_job_runs_again_then_nothing_is_computed_or_touched(tmp_path):
+    first = run(job_at(tmp_path))
+    before = {path: path.stat().st_mtime_ns for path in first.folder.rglob("*")}
+
+    again = run(job_at(tmp_path))
+
+    assert (again.folder, again.computed) == (first.folder, 0)
+    assert (again.confidence, again.suggestions) == (first.confidence, first.suggestions)
+    assert before == {path: path.stat().st_mtime_ns for path in first.folder.rglob("*")}
+
+
+def test_when_a_keyframe_changes_then_the_next_version_is_made_and_the_old_one_stays(tmp_path):
+    first = run(job_at(tmp_path))
+    before = digests(first.folder)
+    save(tmp_path / "red" / "mask.1010.exr", np.zeros((64, 96, 1), np.float16), channels=("A",))
+
+    changed = Job(shot_at_again(tmp_path), tmp_path / "out", WEIGHTS, SessionSettings(checkpoint_every=4))
+    second = run(changed)
+
+    assert second.folder == tmp_path / "out" / "v002"
+    assert digests(first.folder) == before
+    assert read_matte(second.folder / "red" / "red.1010.exr").max() == 0
+
+
+def shot_at_again(folder):
+    found = Plate(find_sequence(folder / "plate"))
+    sources = [MaskSource(folder / "red", "red"), MaskSource(folder / "blue", "blue")]
+    return Shot(found, find_keyframes(sources, size=found.info.size, plate=found.sequence))
+
+
+@pytest.mark.parametrize("stop_at", [1, 7, 13, 20])
+def test_when_stopped_and_run_again_then_the_files_are_those_of_one_run(tmp_path, stop_at):
+    whole = run(job_at(tmp_path, out=tmp_path / "whole"))
+    job = job_at(tmp_path)
+    seen = []
+
+    with pytest.raises(Cancelled, match="Stopped") as stopped:
+        run(job, on_step=seen.append, stopped=lambda: len(seen) >= stop_at)
+    result = run(job)
+
+    assert "same command" in stopped.value.hint
+    assert result.folder.name == "v001"
+    assert digests(result.folder) == digests(whole.folder)
+    assert result.confidence == pytest.approx(whole.confidence)
+    assert not (result.folder / ".matted").exists()
+
+
+def test_when_a_matte_is_deleted_then_only_it_is_made_again_and_equal(tmp_path):
+    result = run(job_at(tmp_path))
+    before = digests(result.folder)
+    (result.folder / "red" / "red.1005.exr").unlink()
+
+    again = run(job_at(tmp_path))
+
+    assert again.computed == 1
+    assert digests(again.folder) == before
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")
+def test_when_killed_then_no_half_matte_shows_and_the_next_run_completes_the_same_files(tmp_path):
+    whole = run(job_at(tmp_path, out=tmp_path / "whole"))
+    script = f"""
+        import os, signal, sys
+        sys.path.insert(0, {str(Path(__file__).parents[2])!r})
+        sys.path.insert(0, {str(Path(__file__).parent)!r})
+        from pathlib import Path
+        from test_job import job_at, run
+        steps = []
+        def step(done):
+            steps.append(done)
+            if len(steps) == 11:
+                os.kill(os.getpid(), signal.SIGKILL)
+        run(job_at(Path({str(tmp_path)!r})), on_step=step)
+    """
+    child = subprocess.run([sys.executable, "-c", textwrap.dedent(script)], capture_output=True, text=True, timeout=100)
+    assert child.returncode == -signal.SIGKILL, child.stderr
+    for path in (tmp_path / "out" / "v001").rglob("*.exr"):
+        assert read_matte(path).shape == (64, 96)
+
+    result = run(job_at(tmp_path))
+
+    assert result.folder.name == "v001"
+    assert digests(result.folder) == digests(whole.folder)
+
+
+def test_when_run_then_the_sidecar_and_the_files_say_what_made_them(tmp_path):
+    result = run(job_at(tmp_path))
+
+    sidecar = json.loads((result.folder / "matted.json").read_text())
+    assert sidecar["state"] == "done"
+    assert sidecar["recipe"]["weights"] == {"name": "colour", "sha256": "0" * 64}
+    expected = hashlib.sha256((tmp_path / "red/mask.1001.exr").read_bytes()).hexdigest()
+    assert expected in sidecar["recipe"]["keyframes"].values()
+    assert set(sidecar["confidence"]) == {str(frame) for frame in range(FIRST, LAST + 1)}
+    spec = oiio.ImageBuf(str(result.folder / "red" / "red.1005.exr")).spec()
+    assert spec.get_string_attribute("matted/weights").startswith("colour")
+    assert spec.get_string_attribute("matted/job")
+
+
+def test_when_a_range_is_given_then_only_its_frames_are_made_with_all_keyframes(tmp_path):
+    shot = shot_at(tmp_path, frames=FrameRange(1003, 1007, 2))
+
+    result = run(Job(shot, tmp_path / "out", WEIGHTS))
+
+    assert sorted(result.confidence) == [1003, 1005, 1007]
+    assert len(list((result.folder / "red").iterdir())) == 3
+
+
+@pytest.mark.parametrize(("frames", "frame"), [(FrameRange(990, 1005), 990), (FrameRange(1005, 1020), 1020)])
+def test_when_the_range_leaves_the_plate_then_the_error_names_the_frame_and_the_plate(tmp_path, frames, frame):
+    with pytest.raises(PlateError) as error:
+        run(Job(shot_at(tmp_path, frames=frames), tmp_path / "out", WEIGHTS))
+
+    assert (error.value.code, error.value.frame) == ("frame_outside", frame)
+    assert "1001" in error.value.hint
+    assert not (tmp_path / "out").exists()
+
+
+def test_when_the_plate_has_a_gap_then_it_is_named_or_skipped(tmp_path):
+    shot = shot_at(tmp_path)
+    (tmp_path / "plate" / "plate.1006.png").unlink()
+    shot = replace(shot, plate=Plate(find_sequence(tmp_path / "plate")))
+
+    with pytest.raises(PlateError) as error:
+        run(Job(shot, tmp_path / "out", WEIGHTS))
+    assert (error.value.code, error.value.frame) == ("frame_missing", 1006)
+    assert "--missing skip" in error.value.hint
+
+    result = run(Job(replace(shot, missing="skip"), tmp_path / "out", WEIGHTS))
+    assert 1006 not in result.confidence
+    assert len(result.confidence) == 15
+
+
+def test_when_a_mask_is_for_no_plate_frame_then_the_error_names_both(tmp_path):
+    shot_at(tmp_path)
+    write_masks(tmp_path / "red", [1099])
+
+    with pytest.raises(KeyframeError) as error:
+        shot_at_again(tmp_path)
+
+    assert (error.value.code, error.value.frame) == ("keyframe_outside", 1099)
+    assert "mask.1099.exr" in error.value.message
+
+
+def test_when_an_object_is_named_twice_then_it_is_refused(tmp_path):
+    found = Plate(find_sequence(write_plate(tmp_path / "plate")))
+    masks = write_masks(tmp_path / "red", [1001])
+
+    with pytest.raises(MaskError, match="'hero' is given twice"):
+        find_keyframes(
+            [MaskSource(masks, "hero"), MaskSource(masks, "hero")], size=found.info.size, plate=found.sequence
+        )
+
+
+def test_when_no_keyframe_is_given_then_the_error_says_how(tmp_path):
+    found = Plate(find_sequence(write_plate(tmp_path / "plate")))
+
+    with pytest.raises(KeyframeError) as error:
+        find_keyframes([], size=found.info.size, plate=found.sequence)
+
+    assert error.value.code == "no_keyframe"
+    assert "--keyframes" in error.value.hint
+
+
+def test_when_a_mask_is_empty_then_the_object_is_absent_there(tmp_path):
+    shot_at(tmp_path)
+    save(tmp_path / "blue" / "mask.1010.exr", np.zeros((64, 96, 1), np.float16), channels=("A",))
+
+    result = run(Job(shot_at_again(tmp_path), tmp_path / "out", WEIGHTS))
+
+    assert read_matte(result.folder / "blue" / "blue.1010.exr").max() == 0
+    assert read_matte(result.folder / "blue" / "blue.1002.exr").max() > 0.9
+
+
+def test_when_mattes_exist_then_suggesting_from_them_needs_no_propagation(tmp_path):
+    job = job_at(tmp_path)
+    result = run(job)
+    steps = []
+
+    found = suggest(
+        job.shot, weights=WEIGHTS, session=job.session, mattes=result.folder, count=2, on_step=steps.append
+    )
+
+    assert not steps
+    assert found
+    assert {suggestion.frame for suggestion in found} <= set(range(FIRST, LAST + 1)) - {1001, 1010}
+
+
+def test_when_there_are_no_mattes_then_suggesting_propagates_and_writes_nothing(tmp_path):
+    job = job_at(tmp_path)
+
+    found = suggest(job.shot, weights=WEIGHTS, session=job.session, mattes=None, count=2)
+
+    assert found
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(("layout", "files"), [("layers", 16), ("rgba", 16), ("cryptomatte", 16), ("files", 32)])
+def test_when_a_layout_is_chosen_then_its_files_hold_every_object(tmp_path, layout, files):
+    result = run(job_at(tmp_path, mattes=MatteSettings(layout=layout)))
+
+    assert len(list(result.folder.rglob("*.exr"))) == files
+
+
+def test_when_walked_forward_only_then_the_job_is_another_one(tmp_path):
+    one = run(job_at(tmp_path))
+
+    other = run(job_at(tmp_path, session=SessionSettings(direction=Direction.FORWARD)))
+
+    assert one.folder != other.folder
+
