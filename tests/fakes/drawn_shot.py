@@ -46,6 +46,7 @@ def save(path, pixels, channels=None):
     spec = oiio.ImageSpec(pixels.shape[1], pixels.shape[0], pixels.shape[2], str(pixels.dtype).replace("float16", "half"))
     if channels:
         spec.channelnames = channels
+    spec.attribute("DateTime", "1970:01:01 00:00:00")
     file = oiio.ImageOutput.create(str(path))
     assert file.open(str(path), spec), file.geterror()
     assert file.write_image(np.ascontiguousarray(pixels)), file.geterror()
