@@ -222,6 +222,9 @@ def fetch(name: str, folder: Path, progress: Callable[[int, int | None], None] =
     part = path.with_name(path.name + ".part")
     try:
         folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _not_written(error, folder) from error
+    try:
         _download(known.url, part, progress)
         _load_xmem(part, torch.device("cpu"), False)
         path.with_name(path.name + ".sha256").write_text(f"{sha256(part)}  {path.name}\n")
@@ -245,6 +248,9 @@ def sha256(path: Path) -> str:
 def _download(url: str, part: Path, progress: Callable[[int, int | None], None]) -> None:
     try:
         response = urllib.request.urlopen(url, timeout=60)
+    except urllib.error.HTTPError as error:
+        error.close()
+        raise _not_downloaded(url, error) from error
     except (urllib.error.URLError, TimeoutError) as error:
         raise _not_downloaded(url, getattr(error, "reason", error)) from error
     with response, part.open("wb") as file:

@@ -2,8 +2,8 @@ import json
 
 import pytest
 import torch
-from fakes import xmem_recipe
 
+from fakes import xmem_recipe
 from matted import weights
 
 
@@ -18,7 +18,8 @@ def checkpoint(tmp_path_factory):
     """A checkpoint file in XMem.pth's form, made by the recipe."""
     path = tmp_path_factory.mktemp("weights") / "XMem.pth"
     torch.save(xmem_recipe.state_dict(), path)
-    return path
+    yield path
+    path.unlink()
 
 
 @pytest.fixture(scope="session")

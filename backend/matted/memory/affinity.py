@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import sqrt
 
 import torch
 import torch.nn.functional as F
@@ -36,7 +37,7 @@ class Affinity:
 def memory_operand(key: Tensor, shrinkage: Tensor) -> Tensor:
     """The memory side of the similarity: key (N, Ck), shrinkage (N,) to (N, 2*Ck+1)."""
     parts = torch.cat((-key.square(), 2 * key, -torch.ones_like(key[:, :1])), dim=1)
-    return parts * shrinkage[:, None] / float(key.shape[1]) ** 0.5
+    return parts * (shrinkage / sqrt(key.shape[1]))[:, None]
 
 
 def query_operand(key: Tensor, selection: Tensor) -> Tensor:

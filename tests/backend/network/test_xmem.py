@@ -1,8 +1,8 @@
 import pytest
 import torch
-from fakes import xmem_recipe
 from torch.testing import assert_close
 
+from fakes import xmem_recipe
 from matted.engine.propagator import Padding
 from matted.network.layers import ResidualBlock, aggregate
 from matted.network.xmem import XMem
