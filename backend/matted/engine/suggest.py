@@ -207,9 +207,7 @@ class _Comparison:
 
     def _pooled(self, grid: Tensor) -> Tensor:
         """(C, h, w) to (cells, C), averaged over ``pool`` cells each way."""
-        if self._settings.pool > 1:
-            grid = F.avg_pool2d(grid[None], self._settings.pool, ceil_mode=True)[0]
-        return grid.flatten(1).T
+        return F.avg_pool2d(grid[None], self._settings.pool, ceil_mode=True)[0].flatten(1).T
 
 
 def _compare(candidate: _Candidate, cells: _Cells, chosen: dict[int, _Cells]) -> None:

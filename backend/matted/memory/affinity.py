@@ -46,6 +46,26 @@ def query_operand(key: Tensor, selection: Tensor) -> Tensor:
     return torch.cat((selection, selected, (selected * key).sum(dim=1, keepdim=True)), dim=1)
 
 
+def even_operands(memory_key: Tensor, shrinkage: Tensor, query_key: Tensor, selection: Tensor) -> tuple[Tensor, Tensor]:
+    """Memory and query operands when every query selects alike: half as wide, so the product costs half.
+
+    Args:
+        memory_key: (N, Ck).
+        shrinkage: (N,).
+        query_key: (M, Ck).
+        selection: (Ck,), the one selection of all queries.
+
+    Returns:
+        (N, Ck+2) and (M, Ck+2); their product is the similarity.
+    """
+    scale = (shrinkage / sqrt(memory_key.shape[1]))[:, None]
+    squares = -(memory_key.square() @ selection)[:, None]
+    memory = torch.cat((2 * memory_key, squares, -torch.ones_like(squares)), dim=1) * scale
+    selected = query_key * selection
+    offsets = (selected * query_key).sum(dim=1, keepdim=True)
+    return memory, torch.cat((selected, torch.ones_like(offsets), offsets), dim=1)
+
+
 def similarity(memory_key: Tensor, shrinkage: Tensor, query_key: Tensor, selection: Tensor) -> Tensor:
     """S as (M, N), at most 0 up to rounding: memory_key (N, Ck), shrinkage (N,), query_key and selection (M, Ck)."""
     return query_operand(query_key, selection) @ memory_operand(memory_key, shrinkage).T
@@ -55,7 +75,7 @@ def top_k_affinity(parts: Sequence[tuple[Tensor, Tensor]], top_k: int) -> Affini
     """One softmax over the most similar tokens of all parts of memory together.
 
     Args:
-        parts: for each part of memory, its operand (N_i, 2*Ck+1) and the query operand (M, 2*Ck+1) it is read with.
+        parts: for each part of memory, its operand (N_i, C) and the query operand (M, C) it is read with.
         top_k: tokens read by each query; the whole memory when it holds fewer.
     """
     tokens = sum(len(memory) for memory, _ in parts)

@@ -108,17 +108,14 @@ class MemoryBank:
             KeyframeError: no_keyframe, when nothing is remembered yet.
         """
         stores = [store for store in (self.long_term, self.working) if len(store)]
-        held = [(store.tokens, store is self.working) for store in stores] + [(self.permanent.packed(), False)]
-        parts = [(tokens, local) for tokens, local in held if tokens is not None]
+        held = [store.tokens for store in stores] + [self.permanent.packed()]
+        parts = [tokens for tokens in held if tokens is not None]
         if not parts:
             raise KeyframeError("no_keyframe", "there is no keyframe to work from", hint="set a keyframe first")
-        cells, chosen = key.flatten(1).T, selection.flatten(1).T
-        anywhere = affinity.query_operand(cells, without_position(chosen, self.local_channels))
-        nearby = affinity.query_operand(cells, chosen) if self.local_channels else anywhere
         found = affinity.top_k_affinity(
-            [(tokens.operand, nearby if local else anywhere) for tokens, local in parts], self.settings.top_k
+            self._operands(parts, key.flatten(1).T, selection.flatten(1).T), self.settings.top_k
         )
-        values = [tokens.value for tokens, _ in parts]
+        values = [tokens.value for tokens in parts]
         for store, received in zip(stores, affinity.usage(found, values[: len(stores)], USE_SCALE), strict=True):
             store.record(received)
         readout = affinity.readout(found, values)
@@ -160,6 +157,19 @@ class MemoryBank:
         self.long_term.restore(_under("long_term.", state))
         self._frame_tokens = int(state["working.frame_tokens"]) if "working.frame_tokens" in state else 0
         self.sensory = state.get("sensory")
+
+    def _operands(self, parts: list[Tokens], key: Tensor, selection: Tensor) -> list[tuple[Tensor, Tensor]]:
+        """For each part of memory its operand and the query's; position counts in working memory alone."""
+        even = bool((selection == selection[0]).all())
+        anywhere = without_position(selection, self.local_channels)
+        pairs = []
+        for tokens in parts:
+            chosen = selection if tokens is self.working.tokens else anywhere
+            if even:
+                pairs.append(affinity.even_operands(tokens.key, tokens.shrinkage, key, chosen[0]))
+            else:
+                pairs.append((tokens.operand, affinity.query_operand(key, chosen)))
+        return pairs
 
     def _forget_beyond(self, frames: int) -> None:
         excess = len(self.working) - frames * self._frame_tokens

@@ -42,9 +42,7 @@ def consolidate(working: UsageStore, kept: int, prototypes: int, *, local_channe
     chosen = candidates.take(ranked[:prototypes])
     weight = _potentiation(candidates, chosen, local_channels)
     value = weight.to(candidates.value.dtype) @ candidates.value.flatten(1)
-    condensed = Tokens(
-        chosen.key, weight @ candidates.shrinkage, chosen.selection, value.reshape(chosen.value.shape)
-    )
+    condensed = Tokens(chosen.key, weight @ candidates.shrinkage, chosen.selection, value.reshape(chosen.value.shape))
     working.keep(torch.arange(count, len(working), device=weight.device))
     return condensed
 

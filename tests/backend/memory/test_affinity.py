@@ -5,7 +5,15 @@ from hypothesis import strategies as st
 from torch.testing import assert_close
 
 from matted.memory import affinity
-from matted.memory.affinity import memory_operand, query_operand, readout, similarity, top_k_affinity, usage
+from matted.memory.affinity import (
+    even_operands,
+    memory_operand,
+    query_operand,
+    readout,
+    similarity,
+    top_k_affinity,
+    usage,
+)
 
 
 def draw(*shape, seed=0):
@@ -27,6 +35,16 @@ def test_similarity_is_the_formula(tokens, queries, channels, seed):
     found = similarity(memory_key, shrinkage, query_key, selection)
 
     assert_close(found, written_out(memory_key, shrinkage, query_key, selection))
+
+
+def test_when_every_query_selects_alike_then_the_narrow_operands_give_the_same_similarity():
+    memory_key, query_key, selection = draw(9, 5), draw(7, 5, seed=1), draw(5, seed=2).sigmoid()
+    shrinkage = 1 + draw(9).square()
+
+    memory, query = even_operands(memory_key, shrinkage, query_key, selection)
+
+    assert memory.shape[1] == query.shape[1] == 7
+    assert_close(query @ memory.T, written_out(memory_key, shrinkage, query_key, selection.expand(7, 5)))
 
 
 def operands(tokens, queries, channels=3, seed=0):

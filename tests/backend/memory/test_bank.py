@@ -183,3 +183,14 @@ def test_when_a_setting_is_out_of_range_then_it_is_refused_by_name(wrong):
     assert refused.value.code == "bad_setting"
     assert next(iter(wrong)) in refused.value.message
     assert next(iter(wrong)) in refused.value.hint
+
+
+def test_when_every_cell_selects_alike_then_the_readout_is_that_of_any_other_selection():
+    even, general = with_keyframes(1, 2), with_keyframes(1, 2)
+    run(even, range(2))
+    run(general, range(2))
+    key = grids(7)[0]
+    almost = torch.full_like(key, 0.5)
+    almost[0, 0, 0] += 1e-6
+
+    assert_close(even.read(key, torch.full_like(key, 0.5)), general.read(key, almost), atol=1e-4, rtol=1e-4)
