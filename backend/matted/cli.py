@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -55,6 +54,10 @@ Examples:
 """
 
 
+JSON = "matted.json"
+"""Where the running command notes that a program reads its output."""
+
+
 class Main(click.Group):
     """Turns our errors into a message, a hint and an exit code."""
 
@@ -63,8 +66,7 @@ class Main(click.Group):
         try:
             return super().invoke(ctx)
         except MattedError as error:
-            as_json = "--json" in sys.argv or bool(ctx.meta.get("json"))
-            tell_error(error, as_json=as_json)
+            tell_error(error, as_json=bool(ctx.meta.get(JSON)))
             ctx.exit(1)
 
 
@@ -72,6 +74,16 @@ class Main(click.Group):
 @click.version_option(package_name="matted")
 def main() -> None:
     """A few keyframe mattes in; a matte for every frame, and the frames worth masking next, out."""
+
+
+def _note_json(ctx: click.Context, option: click.Parameter, chosen: bool) -> bool:
+    ctx.meta[JSON] = chosen
+    return chosen
+
+
+_json_option = click.option(
+    "--json", "as_json", is_flag=True, callback=_note_json, is_eager=True, help="Print the result as JSON."
+)
 
 
 def _shot_options(command: Command) -> Command:
@@ -95,7 +107,7 @@ def _shot_options(command: Command) -> Command:
         click.option("--part", help="EXR part the plate is in."),
         click.option("--layer", help="EXR layer the plate is in."),
         click.option("--device", help="cuda, cuda:1, mps or cpu [the best one here]."),
-        click.option("--json", "as_json", is_flag=True, help="Print the result as JSON."),
+        _json_option,
     ]
     for option in reversed(options):
         command = option(command)
@@ -176,12 +188,12 @@ def suggest(
 @click.argument("mattes", type=click.Path())
 @click.argument("known", type=click.Path())
 @click.option("--keyframes", metavar="FRAMES", help="Frames not to count, because they were given: 1001,1024.")
-@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+@_json_option
 def score(mattes: str, known: str, keyframes: str | None, as_json: bool) -> None:
     """Compare MATTES of one object with KNOWN ones: region J, boundary F, edge difference, flicker."""
     from matted.batch.report import score_sequence
 
-    result = score_sequence(mattes, known, leave_out=_frame_list(keyframes) or ())
+    result = score_sequence(mattes, known, leave_out=_frame_list(keyframes, "--keyframes") or ())
     if as_json:
         click.echo(json.dumps({**asdict(result), "j_and_f": result.j_and_f}))
         return
@@ -200,7 +212,7 @@ def weights() -> None:
 
 
 @weights.command("list", epilog=WEIGHTS_EXAMPLES)
-@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+@_json_option
 def weights_list(as_json: bool) -> None:
     """List the named weights and where they are."""
     from matted import weights as known
@@ -215,7 +227,7 @@ def weights_list(as_json: bool) -> None:
 
 @weights.command("verify", epilog=WEIGHTS_EXAMPLES)
 @click.argument("name_or_path", default="lite")
-@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+@_json_option
 def weights_verify(name_or_path: str, as_json: bool) -> None:
     """Load weights strictly and print what they are."""
     from matted import weights as known
@@ -239,7 +251,7 @@ def weights_fetch(name: str) -> None:
 
 
 @main.command(epilog=CHECK_EXAMPLES)
-@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+@_json_option
 def check(as_json: bool) -> None:
     """Say what this machine has for matted, and what to do about what it lacks."""
     from matted.check import check_all
@@ -259,7 +271,7 @@ def check(as_json: bool) -> None:
 @main.command(epilog=DEMO_EXAMPLES)
 @click.argument("folder", type=click.Path(path_type=Path), default=Path("demo"))
 @click.option("--device", help="cuda, cuda:1, mps or cpu [the best one here].")
-@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+@_json_option
 def demo(folder: Path, device: str | None, as_json: bool) -> None:
     """Draw a shot with known mattes, propagate three keyframes over it, score and show the result."""
     from matted.batch.report import make_sheet, score_sequence
@@ -317,7 +329,7 @@ def _request(plate_path: str, given: dict[str, Any]) -> _Request:
     color = ColorSettings(given.get("colorspace"), _exposure(given.get("exposure", "auto")), os.environ.get("OCIO"))
     plate = Plate(find_sequence(plate_path), color=color, part=given.get("part"), layer=given.get("layer"))
     keyframes = find_keyframes(
-        sources, size=(plate.info.width, plate.info.height), plate=plate.sequence, only=_frame_list(given.get("at"))
+        sources, size=(plate.info.width, plate.info.height), plate=plate.sequence, only=_frame_list(given.get("at"), "--at")
     )
     shot = Shot(plate, keyframes, _frames(given.get("frames")), given.get("missing", "error"))
     settings = SessionSettings(
@@ -349,11 +361,11 @@ def _frames(text: str | None) -> Any:
         raise click.BadParameter(str(error), param_hint="--range") from error
 
 
-def _frame_list(text: str | None) -> list[int] | None:
+def _frame_list(text: str | None, option: str) -> list[int] | None:
     try:
         return None if text is None else [int(part) for part in text.split(",")]
     except ValueError as error:
-        raise click.BadParameter(f"'{text}' is not a list of frames like 1001,1024") from error
+        raise click.BadParameter(f"'{text}' is not a list of frames like 1001,1024", param_hint=option) from error
 
 
 def _exposure(text: str) -> Any:

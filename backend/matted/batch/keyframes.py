@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matted.errors import KeyframeError, MaskError
-from matted.media.mask import read_masks
-from matted.media.sequence import Sequence, find_sequence, listed
+from matted.media.mask import find_masks, read_masks
+from matted.media.sequence import Sequence, listed
 
 UNNAMED = "matte"
 """What the only object of a shot is called when its masks do not name it."""
@@ -99,7 +99,7 @@ def find_keyframes(
     wanted = None if only is None else set(only)
     files: dict[int, list[tuple[MaskSource, Path]]] = {}
     for source in sources:
-        masks = find_sequence(source.path)
+        masks = find_masks(source.path)
         for frame in masks.frames:
             if wanted is None or frame in wanted:
                 files.setdefault(frame, []).append((source, masks.path(frame)))

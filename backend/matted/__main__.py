@@ -1,0 +1,5 @@
+"""``python -m matted`` is the command line."""
+
+from matted.cli import main
+
+main()
