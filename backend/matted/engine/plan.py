@@ -73,9 +73,9 @@ def _outwards(wanted: Sequence[int], keyframes: Sequence[int]) -> list[Walk]:
         return [Walk(tuple(wanted))]
     walks = []
     inside = set(wanted)
-    before = [frame for frame in wanted if frame <= keyframes[0]]
+    before = [frame for frame in wanted if frame < keyframes[0]]
     if before:
-        walks.append(Walk(tuple(reversed(before))))
+        walks.append(Walk((*[keyframes[0]] * (keyframes[0] in inside), *reversed(before))))
     for left, right in zip(keyframes, keyframes[1:], strict=False):
         gap = [frame for frame in wanted if left < frame < right]
         there = tuple([left] * (left in inside) + gap)
@@ -83,9 +83,9 @@ def _outwards(wanted: Sequence[int], keyframes: Sequence[int]) -> list[Walk]:
         if gap:
             walks.append(Walk(there, Role.HOLD, left, right))
             walks.append(Walk(back, Role.BLEND, left, right))
-        elif right in inside:
-            walks.append(Walk((right,)))
     after = [frame for frame in wanted if frame >= keyframes[-1]]
     if after:
         walks.append(Walk(tuple(after)))
+    visited = {frame for walk in walks for frame in walk.frames}
+    walks += [Walk((frame,)) for frame in keyframes if frame in inside - visited]
     return walks

@@ -185,7 +185,7 @@ def test_when_propagated_then_steps_count_up_to_their_total(tmp_path):
 
     shot.run()
 
-    assert shot.last_step.done == shot.last_step.total == 26
+    assert shot.last_step.done == shot.last_step.total == 25
 
 
 def test_when_frames_change_by_memory_alone_then_confidence_is_high_on_clean_mattes(tmp_path):
