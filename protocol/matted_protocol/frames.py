@@ -50,5 +50,6 @@ class FrameRange:
         return isinstance(frame, int) and frame in range(self.first, self.last + 1, self.step)
 
     def __str__(self) -> str:
-        text = str(self.first) if self.first == self.last else f"{self.first}-{self.last}"
-        return text if self.step == 1 else f"{text}x{self.step}"
+        if self.first == self.last:
+            return str(self.first)
+        return f"{self.first}-{self.last}" + (f"x{self.step}" if self.step > 1 else "")
