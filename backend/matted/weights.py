@@ -1,8 +1,4 @@
-"""Named weights: where they come from, under which licence, and the only code that loads them.
-
-A checkpoint is read without running any code in it, its sizes are taken from its own tensors, and every name and
-shape has to match: a file that is anything else is refused with what was expected and what was found.
-"""
+"""Named weights: where they come from, under which licence, and how they become a network on a device."""
 
 from __future__ import annotations
 
@@ -12,19 +8,18 @@ import os
 import sys
 import urllib.error
 import urllib.request
-import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
+from matted.checkpoint import read_xmem, refused
 from matted.errors import DeviceError, OutputError, WeightsError
 from matted.memory.bank import MemorySettings
 from matted.network import Network
-from matted.network.xmem import XMem
 
 LITE_MEMORY = MemorySettings()
 """Memory as ``lite`` wants it."""
@@ -141,10 +136,10 @@ def load(
     if name_or_path == "lite":
         from matted.network.lite import load_lite
 
-        known, network = KNOWN["lite"], load_lite().to(device)
+        known, network, half = KNOWN["lite"], load_lite().to(device), False
     else:
-        known, network = KNOWN["xmem"], _load_xmem(path, device, half)
-    return Loaded(network, known.memory, known.name, path, sha256(path), known.licence, device, half)
+        known, network = KNOWN["xmem"], read_xmem(path, device=device, half=half)
+    return Loaded(network, known.memory, known.name, path, _checked_sha256(path), known.licence, device, half)
 
 
 def locate(name_or_path: str | Path, *, folder: Path | None = None) -> Path:
@@ -226,9 +221,10 @@ def fetch(name: str, folder: Path, progress: Callable[[int, int | None], None] =
         raise _not_written(error, folder) from error
     try:
         _download(known.url, part, progress)
-        _load_xmem(part, torch.device("cpu"), False)
-        path.with_name(path.name + ".sha256").write_text(f"{sha256(part)}  {path.name}\n")
+        read_xmem(part, device=torch.device("cpu"), half=False)
+        digest = sha256(part)
         part.replace(path)
+        _digest_file(path).write_text(f"{digest}  {path.name}\n")
     except OSError as error:
         raise _not_written(error, path) from error
     finally:
@@ -243,6 +239,20 @@ def sha256(path: Path) -> str:
         while block := file.read(1 << 20):
             digest.update(block)
     return digest.hexdigest()
+
+
+def _digest_file(path: Path) -> Path:
+    return path.with_name(path.name + ".sha256")
+
+
+def _checked_sha256(path: Path) -> str:
+    """The digest of a file, which must be the one recorded when it was downloaded, if there is a record."""
+    digest = sha256(path)
+    record = _digest_file(path)
+    recorded = record.read_text().split()[:1] if record.is_file() else [digest]
+    if recorded != [digest]:
+        raise refused(path, f"its sha256 is {digest}, but {record.name} says {' '.join(recorded) or 'nothing'}")
+    return digest
 
 
 def _download(url: str, part: Path, progress: Callable[[int, int | None], None]) -> None:
@@ -286,85 +296,3 @@ def _not_written(error: OSError, path: Path) -> OutputError:
     code = "disk_full" if error.errno == errno.ENOSPC else "output_unwritable"
     hint = "free some space there" if code == "disk_full" else "choose a folder you may write to"
     return OutputError(code, f"{path} could not be written: {error.strerror or error}", hint=hint, path=path)
-
-
-def _load_xmem(path: Path, device: torch.device, half: bool) -> XMem:
-    tensors = _read_checkpoint(path)
-    first = "value_encoder.conv1.weight"
-    if first in tensors and tensors[first].ndim == 4 and tensors[first].shape[1] == 4:
-        # a single-object checkpoint: one more input, the other objects' masks, to which it pays no attention
-        tensors[first] = torch.cat((tensors[first], torch.zeros_like(tensors[first][:, :1])), dim=1)
-    with torch.device("meta"):
-        key, value, sensory = _channels(tensors, path)
-        network = XMem(key_channels=key, value_channels=value, sensory_channels=sensory, half=half)
-    _check_tensors(network.state_dict(), tensors, path)
-    network.to_empty(device=device)
-    network.load_state_dict(tensors, strict=True)
-    return network.to(memory_format=torch.channels_last)
-
-
-def _read_checkpoint(path: Path) -> dict[str, Tensor]:
-    """The tensors of a checkpoint by name, copied lazily from disk where its form allows."""
-    if path.stat().st_size == 0:
-        raise _refused(path, "the file is empty")
-    archive = zipfile.is_zipfile(path)
-    if archive and any(name.endswith("/constants.pkl") for name in zipfile.ZipFile(path).namelist()):
-        raise _refused(path, "it is a TorchScript program")
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True, mmap=archive)
-    except Exception as error:  # a damaged pickle can fail in any way at all
-        raise _refused(path, f"it cannot be read as plain tensors ({type(error).__name__})") from error
-    if not isinstance(content, dict):
-        raise _refused(path, f"it holds a {type(content).__name__}")
-    wrong = [name for name, value in content.items() if not (isinstance(name, str) and isinstance(value, Tensor))]
-    if wrong:
-        raise _refused(
-            path, f"it holds '{wrong[0]}', which is not a tensor; save that entry alone if it is the network's"
-        )
-    return dict(content)
-
-
-def _channels(tensors: dict[str, Tensor], path: Path) -> tuple[int, int, int]:
-    """Ck, Cv and Cs as the checkpoint's own shapes say; no sensory entries means the variant without."""
-    update = "decoder.hidden_update.transform.weight"
-    wanted = ("key_proj.key_proj.weight", "value_encoder.fuser.block2.conv2.weight")
-    for name in wanted:
-        if name not in tensors or tensors[name].ndim != 4 or not 0 < tensors[name].shape[0] <= 4096:
-            raise _refused(path, f"'{name}' is not there as a convolution among its {len(tensors)} tensors")
-    key, value = (tensors[name].shape[0] for name in wanted)
-    return key, value, len(tensors[update]) // 3 if update in tensors else 0
-
-
-def _check_tensors(expected: dict[str, Tensor], found: dict[str, Tensor], path: Path) -> None:
-    shapes = [
-        f"{name} is {_shape(found[name])}, expected {_shape(expected[name])}"
-        for name in expected
-        if name in found and found[name].shape != expected[name].shape
-    ]
-    differences = (
-        ("missing", [name for name in expected if name not in found]),
-        ("not known", [name for name in found if name not in expected]),
-        ("of another shape", shapes),
-        ("not finite", [name for name, tensor in found.items() if name in expected and not tensor.isfinite().all()]),
-    )
-    for what, names in differences:
-        if names:
-            more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-            raise _refused(
-                path,
-                f"of {len(found)} tensors where {len(expected)} belong, {len(names)} are {what}: "
-                f"{'; '.join(names[:3])}{more}",
-            )
-
-
-def _shape(tensor: Tensor) -> str:
-    return "x".join(map(str, tensor.shape)) or "one number"
-
-
-def _refused(path: Path, found: str) -> WeightsError:
-    return WeightsError(
-        "weights_refused",
-        f"{path} is not an XMem checkpoint (412 plain tensors, 402 without sensory memory): {found}",
-        hint="download it anew with `python install.py --weights xmem`, or use --weights lite, which needs no file",
-        path=path,
-    )

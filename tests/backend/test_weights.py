@@ -121,6 +121,16 @@ def test_when_the_state_dict_is_wrapped_then_the_entry_is_named(state, save):
     assert "'state_dict'" in message
 
 
+def test_when_a_tensor_is_of_another_kind_then_the_entry_is_named(state, save):
+    assert "decoder.pred.bias" in refused(save(state | {"decoder.pred.bias": torch.zeros(1, dtype=torch.complex64)}))
+
+
+def test_when_sensory_memory_has_no_shape_then_it_is_refused(state, save):
+    name = "decoder.hidden_update.transform.weight"
+
+    assert name in refused(save(state | {name: torch.tensor(3.0)}))
+
+
 def test_when_it_is_another_networks_checkpoint_then_it_is_refused(save):
     assert "key_proj.key_proj.weight" in refused(save({"conv.weight": torch.zeros(1)}))
 
@@ -259,6 +269,15 @@ def test_when_fetched_then_the_file_is_whole_checked_and_its_hash_lies_beside_it
     assert (tmp_path / "weights" / "XMem.pth.sha256").read_text().split() == [weights.sha256(path), "XMem.pth"]
     assert sorted(file.name for file in path.parent.iterdir()) == ["XMem.pth", "XMem.pth.sha256"]
     assert weights.load("xmem", device=CPU, folder=path.parent).sha256 == weights.sha256(path)
+
+
+def test_when_the_file_is_not_the_one_downloaded_then_both_hashes_are_named(state, save):
+    path = save(state)
+    path.with_name("XMem.pth.sha256").write_text(f"{'0' * 64}  XMem.pth\n")
+
+    message = refused(path)
+
+    assert "0" * 64 in message and weights.sha256(path) in message
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ class XMem(nn.Module):
         value_channels: Cv.
         sensory_channels: Cs; 0 builds the variant without sensory memory.
         antialias: see ``Network``; off is what the published figures were made with.
-        half: run convolutions in half precision; only on CUDA. Keys, gates and probabilities stay single.
+        half: run convolutions in half precision (worth it on CUDA only); keys, gates and probabilities stay single.
     """
 
     name = "xmem"
@@ -84,5 +84,5 @@ class XMem(nn.Module):
         stack = ExitStack()
         stack.enter_context(torch.no_grad())
         if self._half:
-            stack.enter_context(torch.autocast("cuda", torch.float16))
+            stack.enter_context(torch.autocast(self.decoder.pred.weight.device.type, torch.float16))
         return stack

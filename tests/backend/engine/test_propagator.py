@@ -9,6 +9,7 @@ from matted import weights
 from matted.engine.propagator import Padding, Propagator
 from matted.errors import KeyframeError, MaskError
 from matted.memory.bank import MemorySettings
+from matted.network.xmem import XMem
 
 
 def propagate(network, dtype=torch.float32, frames=range(xmem_recipe.FRAMES)):
@@ -56,6 +57,18 @@ def test_when_recipe_propagated_then_pixels_fall_to_the_same_objects(run, golden
     for frame, counts in golden["argmax"].items():
         found = run[int(frame)][0].argmax(0).flatten().bincount(minlength=3)
         assert_close(found, torch.tensor(counts), atol=2, rtol=0)
+
+
+def test_when_half_precision_is_asked_for_then_probabilities_stay_single_and_near_the_reference(golden):
+    network = XMem(half=True)
+    network.load_state_dict(xmem_recipe.state_dict())
+
+    for frame, (propagator, probability) in enumerate(propagate(network, frames=range(3))):
+        sampled = probability[:, golden["ys"]][:, :, golden["xs"]]
+        assert_close(sampled, torch.tensor(golden["prob"][frame]), atol=2e-2, rtol=0)
+
+    assert propagator.bank.permanent[0].value.dtype == torch.float16
+    assert propagator.bank.permanent[0].key.dtype == torch.float32
 
 
 def small(frame):
@@ -218,8 +231,10 @@ def test_when_90x121_is_padded_to_16_then_the_odd_pixel_goes_right():
 
 
 @pytest.mark.gpu
-def test_when_recipe_propagated_on_cuda_then_single_precision_is_the_reference_and_half_is_close(checkpoint, golden):
-    torch.backends.cudnn.allow_tf32 = False
+def test_when_recipe_propagated_on_cuda_then_single_precision_is_the_reference_and_half_is_close(
+    checkpoint, golden, monkeypatch
+):
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", False)
     for half, tolerance in ((False, 1e-4), (True, 5e-2)):
         network = weights.load(checkpoint, device=torch.device("cuda"), half=half).network
         for frame, (_, probability) in enumerate(propagate(network)):
