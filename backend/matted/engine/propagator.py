@@ -116,9 +116,9 @@ class Propagator:
         if self._is_memory_frame(last):
             value = self.network.encode_value(image, features, probability[1:])
             self.bank.remember(_tokens(features, value))
-            self._reinforce(value, sensory)
+            self._carry(self.network.reinforce(value, sensory))
         elif not last:
-            self.bank.sensory = followed
+            self._carry(followed)
         self._frames_seen += 1
         return padding.remove(probability)
 
@@ -139,7 +139,7 @@ class Propagator:
         if not last and self.network.sensory_channels:
             features = features or self.network.encode_key(image)
             value = self.network.encode_value(image, features, probability[1:])
-            self._reinforce(value, self._sensory(features, len(masks)))
+            self._carry(self.network.reinforce(value, self._sensory(features, len(masks))))
         if not last:
             self._last_memory = self._frames_seen
         self._frames_seen += 1
@@ -162,8 +162,9 @@ class Propagator:
             self._last_memory = self._frames_seen
         return due
 
-    def _reinforce(self, value: Tensor, sensory: Tensor) -> None:
-        self.bank.sensory = self.network.reinforce(value, sensory)
+    def _carry(self, sensory: Tensor) -> None:
+        """Take sensory memory to the next frame, in the one layout that also survives being saved."""
+        self.bank.sensory = sensory.contiguous()
 
     def _sensory(self, features: Features, objects: int) -> Tensor:
         """Sensory memory, zeros before the first frame."""
