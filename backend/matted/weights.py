@@ -106,7 +106,9 @@ def choose_device(name: str | None = None) -> torch.device:
         present[:0] = ["cuda", *(f"cuda:{index}" for index in range(torch.cuda.device_count()))]
     if name is not None and name not in present:
         raise DeviceError(
-            "device_missing", f"there is no device '{name}' here", hint=f"choose one of: {', '.join(present)}"
+            "device_missing",
+            f"there is no device '{name}' here",
+            hint=f"choose one of: {', '.join(present)}; a GPU shows up once its driver suits this torch",
         )
     return torch.device(name or present[0])
 
@@ -116,6 +118,7 @@ def load(
     *,
     device: torch.device | None = None,
     half: bool | None = None,
+    antialias: bool | None = None,
     folder: Path | None = None,
 ) -> Loaded:
     """Load a network by name, or XMem from a checkpoint's path.
@@ -124,6 +127,7 @@ def load(
         name_or_path: ``lite``, ``xmem``, or the path of a file in XMem.pth's form.
         device: where to put it; the fastest there is when None.
         half: compute in half precision; only on CUDA, where it is the default.
+        antialias: whether plates are downsampled for it with an antialiasing filter; the network's own way when None.
         folder: where named weights are kept; the user's own when None.
 
     Raises:
@@ -133,12 +137,15 @@ def load(
     device = device or choose_device()
     half = device.type == "cuda" if half is None else half and device.type == "cuda"
     path = locate(name_or_path, folder=folder)
+    network: Network
     if name_or_path == "lite":
         from matted.network.lite import load_lite
 
-        known, network, half = KNOWN["lite"], load_lite().to(device), False
+        known, network, half = KNOWN["lite"], _moved(load_lite(), device), False
     else:
         known, network = KNOWN["xmem"], read_xmem(path, device=device, half=half)
+    if antialias is not None:
+        network.antialias = antialias
     return Loaded(network, known.memory, known.name, path, _checked_sha256(path), known.licence, device, half)
 
 
@@ -239,6 +246,11 @@ def sha256(path: Path) -> str:
         while block := file.read(1 << 20):
             digest.update(block)
     return digest.hexdigest()
+
+
+def _moved(network: Network, device: torch.device) -> Network:
+    assert isinstance(network, nn.Module)
+    return network.to(device)
 
 
 def _digest_file(path: Path) -> Path:

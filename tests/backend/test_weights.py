@@ -50,6 +50,11 @@ def test_when_checkpoint_is_whole_then_it_loads_and_says_what_it_is(checkpoint):
     assert_close(loaded.network.key_encoder.conv1.weight[0, 0, 0, 0].item(), -0.110947, atol=1e-6, rtol=0)
 
 
+@pytest.mark.parametrize(("asked", "used"), [(None, False), (True, True), (False, False)])
+def test_when_antialias_is_asked_for_then_the_network_says_so_and_else_it_is_as_published(state, save, asked, used):
+    assert weights.load(save(state), device=CPU, antialias=asked).network.antialias is used
+
+
 def test_when_checkpoint_has_the_older_file_form_then_it_loads_alike(state, save):
     state = dict(state)
     state["decoder.pred.bias"] = torch.tensor([2.5])
