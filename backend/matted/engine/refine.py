@@ -14,6 +14,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 
+FAINT = 1 / 255
+"""Less than one 8-bit step of haze or of hole is no matte: it would only enlarge data windows and show when graded up."""
+
+
 @dataclass(frozen=True)
 class RefineSettings:
     """How far a matte's edge follows the plate."""
@@ -46,7 +50,8 @@ def refine(probability: Tensor, plate: Tensor, *, settings: RefineSettings) -> T
             unsure = settings.strength * (1 - (2 * matte - 1) ** 4)
             guided = (_upsample(slope, size) * plate).sum(0) + _upsample(offset[None], size)[0]
             matte.lerp_(guided.clamp_(0, 1), unsure)
-    return mattes / mattes.sum(0, keepdim=True).clamp_min(1)
+    mattes = mattes / mattes.sum(0, keepdim=True).clamp_min(1)
+    return mattes.masked_fill(mattes < FAINT, 0).masked_fill(mattes > 1 - FAINT, 1)
 
 
 def _local_models(objects: Tensor, guide: Tensor, settings: RefineSettings) -> list[tuple[Tensor, Tensor]]:

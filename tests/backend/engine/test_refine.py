@@ -73,3 +73,14 @@ def test_when_objects_touch_then_they_never_sum_above_one():
     mattes = refine(torch.stack([torch.zeros(40, 40), left, right]), torch.rand(3, 80, 80), settings=RefineSettings())
 
     assert mattes.sum(0).max() <= 1 + 1e-6
+
+
+def test_when_there_is_a_faint_haze_or_hole_then_it_is_cleaned_and_soft_edges_stay():
+    haze = torch.full((20, 20), 1e-3)
+    haze[5:15, 5:15], haze[9, 9], haze[5] = 1, 0.999, 0.3
+
+    matte = refine(with_background(haze), torch.rand(3, 20, 20), settings=RefineSettings(strength=0))[0]
+
+    assert matte[0, 0] == 0
+    assert matte[9, 9] == 1
+    assert matte[5, 5] == pytest.approx(0.3)
