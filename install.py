@@ -18,8 +18,9 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Dict, List, Optional, Sequence, Tuple
+from typing import Optional
 
 HERE = Path(__file__).resolve().parent
 OLDEST = (3, 10)
@@ -29,7 +30,7 @@ NEEDED = (8 if sys.platform == "linux" else 3) * GIB
 """Disk for the environment; on Linux torch brings the CUDA libraries."""
 
 STAMP = "matted-install.json"
-EXTRAS: Dict[str, Tuple[str, ...]] = {"demo": (), "test": ("dev", "movie")}
+EXTRAS: dict[str, tuple[str, ...]] = {"demo": (), "test": ("dev", "movie")}
 
 FAILURES = (
     (
@@ -163,7 +164,7 @@ def find_python() -> str:
     )
 
 
-def version_of(python: str) -> Optional[Tuple[int, int]]:
+def version_of(python: str) -> Optional[tuple[int, int]]:
     """Major and minor version of an interpreter; None when it does not start."""
     try:
         said = subprocess.run(
@@ -182,7 +183,9 @@ def make_venv(python: str, venv: Path) -> None:
     """
     if venv.exists() and any(venv.iterdir()) and not (venv / "pyvenv.cfg").exists():
         raise Problem(f"{venv} is a folder with other things in it.", "Choose another with --venv DIR.")
-    made = subprocess.run([python, "-m", "venv", str(venv)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    made = subprocess.run(
+        [python, "-m", "venv", str(venv)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
     if made.returncode == 0:
         return
     if re.search(r"No module named '?(venv|ensurepip)|ensurepip is not\s+available", made.stdout):
@@ -209,7 +212,7 @@ def check_disk(venv: Path) -> None:
         )
 
 
-def pip(command: List[str]) -> None:
+def pip(command: list[str]) -> None:
     """Run pip and tell what it is busy with.
 
     Raises:
@@ -217,7 +220,7 @@ def pip(command: List[str]) -> None:
     """
     started = time.monotonic()
     environment = {**os.environ, "PYTHONUNBUFFERED": "1", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
-    words: List[str] = []
+    words: list[str] = []
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment
     ) as running:
@@ -265,7 +268,7 @@ def same_source(venv: Path) -> bool:
     return read_stamp(venv).get("source") == source_digest()
 
 
-def read_stamp(venv: Path) -> Dict[str, object]:
+def read_stamp(venv: Path) -> dict[str, object]:
     """What was installed; empty when nothing, or when that did not end well."""
     try:
         stamp = json.loads((venv / STAMP).read_text())

@@ -35,7 +35,9 @@ STAGES = ("decode", "encode key", "read memory", "segment", "encode value", "ref
 @click.option("--out", type=click.Path(path_type=Path), help="Also write the table there.")
 @click.option("--child", hidden=True, type=int)
 @click.option("--plate", hidden=True)
-def main(weights: str, frames: str, size: str, device: str | None, out: Path | None, child: int | None, plate: str) -> None:
+def main(
+    weights: str, frames: str, size: str, device: str | None, out: Path | None, child: int | None, plate: str
+) -> None:
     """Measure, and print a table."""
     if child is not None:
         click.echo(json.dumps(measure(Path(plate), child, weights, device)))
@@ -110,7 +112,7 @@ def measure(folder: Path, count: int, weights: str, device: str | None) -> dict[
 
 
 def timed(function: Callable[..., Any], spent: dict[str, float], stage: str, device: str) -> Callable[..., Any]:
-    """``function``, its time added to ``spent[stage]``; a GPU is waited for, so that its work counts where it belongs."""
+    """``function``, its time added to ``spent[stage]``; a GPU is waited for, so that work counts where it belongs."""
     import torch
 
     def wrapped(*args: Any, **kwargs: Any) -> Any:
@@ -130,8 +132,8 @@ def as_table(rows: list[dict[str, Any]], weights: str, size: str) -> str:
     import torch
 
     lines = [
-        f"`{Path(weights).name}`, {size}, {platform.machine()}, {torch.get_num_threads()} threads, torch {torch.__version__};"
-        " milliseconds a frame, one keyframe",
+        f"`{Path(weights).name}`, {size}, {platform.machine()}, {torch.get_num_threads()} threads,"
+        f" torch {torch.__version__}; milliseconds a frame, one keyframe",
         "",
         f"| frames | all | {' | '.join(STAGES)} | peak MiB |",
         "|---" * (len(STAGES) + 3) + "|",

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from fakes.drawn_shot import FIRST, save, write_masks, write_plate
 
+from fakes.drawn_shot import FIRST, save, write_masks, write_plate
 from matted.cli import main
 from matted.media.matte import read_matte
 
@@ -94,11 +94,21 @@ CASES = [
     ("a keyframe is asked for that has no mask", nothing, ("--at", "1002"), "no_keyframe", 1002, "1002", "name"),
     ("the colour space is not known", nothing, ("--colorspace", "ACEScgg"), "color_space", None, "ACEScgg", "ACEScg"),
     ("the device is not here", nothing, ("--device", "cuda:77"), "device_missing", None, "cuda:77", "cpu"),
-    ("the weights are not here", nothing, ("--weights", "nowhere.pth"), "weights_missing", None, "nowhere.pth", "--weights"),
+    (
+        "the weights are not here",
+        nothing,
+        ("--weights", "nowhere.pth"),
+        "weights_missing",
+        None,
+        "nowhere.pth",
+        "--weights",
+    ),
 ]
 
 
-@pytest.mark.parametrize(("spoil", "options", "code", "frame", "said", "advice"), [c[1:] for c in CASES], ids=[c[0] for c in CASES])
+@pytest.mark.parametrize(
+    ("spoil", "options", "code", "frame", "said", "advice"), [c[1:] for c in CASES], ids=[c[0] for c in CASES]
+)
 def test_when_input_is_bad_then_the_error_says_which_file_and_frame_and_what_to_do(
     shot, spoil, options, code, frame, said, advice
 ):
@@ -244,12 +254,12 @@ def test_when_an_object_is_named_twice_then_it_is_refused(shot):
     assert "'hero'" in error["message"]
 
 
-@pytest.mark.parametrize("options", [("--range", "ten"), ("--range", "9-1"), ("--object", "hero"), ("--at", "a"), ("--exposure", "x")])
+@pytest.mark.parametrize(
+    "options", [("--range", "ten"), ("--range", "9-1"), ("--object", "hero"), ("--at", "a"), ("--exposure", "x")]
+)
 def test_when_an_option_is_not_understood_then_the_exit_code_is_2_and_nothing_is_written(shot, options):
     result = propagate(shot, *options)
 
     assert result.exit_code == 2
     assert options[0] in result.output
     assert not (shot / "out").exists()
-
-

@@ -11,8 +11,8 @@ import time
 
 import pytest
 from click.testing import CliRunner
-from fakes.drawn_shot import write_masks, write_plate
 
+from fakes.drawn_shot import write_masks, write_plate
 from matted import cli
 
 EXAMPLES = [
@@ -65,7 +65,19 @@ def test_when_help_is_asked_then_every_command_ends_with_examples():
 
 
 def test_when_propagated_then_json_is_the_result_and_the_files_are_there(shot):
-    result = matted("propagate", "shots/hero", "--object", "hero=roto/hero", "--object", "dog=roto/dog", "--out", "mattes", "--json", "--device", "cpu")
+    result = matted(
+        "propagate",
+        "shots/hero",
+        "--object",
+        "hero=roto/hero",
+        "--object",
+        "dog=roto/dog",
+        "--out",
+        "mattes",
+        "--json",
+        "--device",
+        "cpu",
+    )
 
     assert result.exit_code == 0, result.output
     told = json.loads(result.stdout)
@@ -133,7 +145,21 @@ def test_when_ctrl_c_is_pressed_then_it_stops_within_a_frame_and_the_same_comman
     write_plate(shot / "long", range(1, 120))
     write_masks(shot / "long-masks", [])
     os.link(shot / "roto/hero/mask.1001.exr", shot / "long-masks" / "mask.0001.exr")
-    command = [sys.executable, "-m", "matted", "propagate", "long", "--keyframes", "long-masks", "--out", "out", "--device", "cpu", "--suggest", "0"]
+    command = [
+        sys.executable,
+        "-m",
+        "matted",
+        "propagate",
+        "long",
+        "--keyframes",
+        "long-masks",
+        "--out",
+        "out",
+        "--device",
+        "cpu",
+        "--suggest",
+        "0",
+    ]
     running = subprocess.Popen(command, cwd=shot, stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 60
     while len(list((shot / "out").rglob("matte.*.exr"))) < 5:

@@ -21,7 +21,9 @@ NO_NETWORK = (
     "ERROR: Could not find a version that satisfies the requirement torch>=2.6 (from matted)\n"
     "ERROR: No matching distribution found for torch>=2.6"
 )
-NO_TRUST = "SSLError(SSLCertVerificationError(1, '[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed')) - skipping"
+NO_TRUST = (
+    "SSLError(SSLCertVerificationError(1, '[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed')) - skipping"
+)
 NO_TORCH = "ERROR: No matching distribution found for torch>=2.6"
 NO_RIGHT = "ERROR: Could not install packages due to an OSError: [Errno 13] Permission denied: '/usr/lib/x'"
 

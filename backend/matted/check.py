@@ -43,7 +43,9 @@ def _python() -> Finding:
 def _device() -> Finding:
     if torch.cuda.is_available():
         free, total = torch.cuda.mem_get_info()
-        return Finding("GPU", True, f"{torch.cuda.get_device_name()}, {free / 2**30:.1f} of {total / 2**30:.1f} GiB free")
+        return Finding(
+            "GPU", True, f"{torch.cuda.get_device_name()}, {free / 2**30:.1f} of {total / 2**30:.1f} GiB free"
+        )
     if torch.backends.mps.is_available():
         return Finding("GPU", True, "Apple GPU (mps)")
     return Finding(
@@ -67,7 +69,10 @@ def _openimageio() -> Finding:
     lacking = {"openexr", "png", "jpeg", "tiff", "dpx"} - formats
     if lacking:
         return Finding(
-            "OpenImageIO", False, f"{oiio.__version__} without {', '.join(sorted(lacking))}", "pip install -U OpenImageIO"
+            "OpenImageIO",
+            False,
+            f"{oiio.__version__} without {', '.join(sorted(lacking))}",
+            "pip install -U OpenImageIO",
         )
     return Finding("OpenImageIO", True, f"{oiio.__version__}, reads EXR, DPX, TIFF, PNG and JPEG")
 

@@ -298,7 +298,9 @@ def demo(folder: Path, device: str | None, as_json: bool) -> None:
         click.echo(json.dumps(told, default=str, ensure_ascii=False))
         return
     for name, found in scores.items():
-        say(f"{name:8} J {found.j:.3f}  F {found.f:.3f}  edge {number(found.edge_mad)}  flicker {number(found.flicker)}")
+        say(
+            f"{name:8} J {found.j:.3f}  F {found.f:.3f}  edge {number(found.edge_mad)}  flicker {number(found.flicker)}"
+        )
     say_suggestions(result.suggestions)
     say(f"Plate          {drawn.plate}")
     say(f"Mattes         {result.folder}")
@@ -314,8 +316,8 @@ class _Request:
 
 def _request(plate_path: str, given: dict[str, Any]) -> _Request:
     """Read every option once into values the rooms below understand."""
-    from matted.batch.shot import Shot
     from matted.batch.keyframes import MaskSource, find_keyframes
+    from matted.batch.shot import Shot
     from matted.engine.plan import Direction
     from matted.engine.session import SessionSettings
     from matted.media.color import ColorSettings
@@ -329,7 +331,10 @@ def _request(plate_path: str, given: dict[str, Any]) -> _Request:
     color = ColorSettings(given.get("colorspace"), _exposure(given.get("exposure", "auto")), os.environ.get("OCIO"))
     plate = Plate(find_sequence(plate_path), color=color, part=given.get("part"), layer=given.get("layer"))
     keyframes = find_keyframes(
-        sources, size=(plate.info.width, plate.info.height), plate=plate.sequence, only=_frame_list(given.get("at"), "--at")
+        sources,
+        size=(plate.info.width, plate.info.height),
+        plate=plate.sequence,
+        only=_frame_list(given.get("at"), "--at"),
     )
     shot = Shot(plate, keyframes, _frames(given.get("frames")), given.get("missing", "error"))
     settings = SessionSettings(

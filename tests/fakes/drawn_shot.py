@@ -43,7 +43,9 @@ def write_masks(folder, frames, row=0):
 
 def save(path, pixels, channels=None):
     """Write (H, W, C) pixels in their own type; the file's time is always the same, so drawing anew changes nothing."""
-    spec = oiio.ImageSpec(pixels.shape[1], pixels.shape[0], pixels.shape[2], str(pixels.dtype).replace("float16", "half"))
+    spec = oiio.ImageSpec(
+        pixels.shape[1], pixels.shape[0], pixels.shape[2], str(pixels.dtype).replace("float16", "half")
+    )
     if channels:
         spec.channelnames = channels
     spec.attribute("DateTime", "1970:01:01 00:00:00")

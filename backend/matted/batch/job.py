@@ -1,14 +1,14 @@
 """One shot from files to files: plate and keyframes in, a versioned folder of mattes and a sidecar out.
 
-A job's folder is ``<out>/v001``. Its sidecar ``matted.json`` tells what was made from what; ``.matted`` inside holds what
-a stopped job needs to go on, and is gone when the job is done. The same job finds its folder again; any other job gets
-the next version, so nothing is ever overwritten.
+A job's folder is ``<out>/v001``. Its sidecar ``matted.json`` tells what was made from what; ``.matted`` inside holds
+what a stopped job needs to go on, and is gone when the job is done. The same job finds its folder again; any other job
+gets the next version, so nothing is ever overwritten.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -24,7 +24,6 @@ from matted.engine.suggest import Suggestion
 from matted.media.matte import MatteSettings, MatteWriter
 from matted.media.sequence import listed
 from matted.weights import Loaded
-
 
 HIDDEN = ".matted"
 """Where in its folder a job keeps what it needs to go on; gone when the job is done."""

@@ -122,9 +122,7 @@ def _named(source: MaskSource, path: Path, size: tuple[int, int], frame: int) ->
     return {source.object: whole}
 
 
-def _check_frames(
-    files: Mapping[int, list[tuple[MaskSource, Path]]], plate: Sequence, wanted: set[int] | None
-) -> None:
+def _check_frames(files: Mapping[int, list[tuple[MaskSource, Path]]], plate: Sequence, wanted: set[int] | None) -> None:
     absent = sorted((wanted or set()) - set(files))
     if absent:
         raise KeyframeError(

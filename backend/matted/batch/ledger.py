@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -49,7 +48,7 @@ def write_sidecar(folder: Path, content: Mapping[str, Any]) -> None:
     beside = folder / f"{SIDECAR}.part"
     try:
         beside.write_text(json.dumps(content, indent=1, ensure_ascii=False), "utf-8")
-        os.replace(beside, folder / SIDECAR)
+        beside.replace(folder / SIDECAR)
     except OSError as error:
         raise unwritable(folder, error) from error
 

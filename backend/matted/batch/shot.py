@@ -71,7 +71,7 @@ class Shot:
         if frames.first < first or frames.last > last:
             raise PlateError(
                 "frame_outside",
-                f"The range {frames} leaves the plate {self.plate.sequence.pattern}, which has frames {first} to {last}.",
+                f"The range {frames} leaves the plate {self.plate.sequence.pattern}, which runs from {first} to {last}.",
                 hint=f"Choose a --range inside {first}-{last}.",
                 frame=frames.first if frames.first < first else frames.last,
             )
@@ -87,7 +87,7 @@ class Shot:
 def open_session(
     shot: Shot, *, weights: Loaded, settings: SessionSettings, scratch: Scratch, writing: WriteBehind | None = None
 ) -> Session:
-    """A session that holds every keyframe of ``shot``, also those outside its range; without ``writing``, mattes go nowhere.
+    """A session with every keyframe of ``shot``, also those outside its range; without ``writing`` mattes go nowhere.
 
     Raises:
         PlateError, MaskError: a keyframe's plate or mask cannot be read.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from itertools import pairwise
 
 
 class Direction(str, Enum):
@@ -76,7 +77,7 @@ def _outwards(wanted: Sequence[int], keyframes: Sequence[int]) -> list[Walk]:
     before = [frame for frame in wanted if frame < keyframes[0]]
     if before:
         walks.append(Walk((*[keyframes[0]] * (keyframes[0] in inside), *reversed(before))))
-    for left, right in zip(keyframes, keyframes[1:], strict=False):
+    for left, right in pairwise(keyframes):
         gap = [frame for frame in wanted if left < frame < right]
         there = tuple([left] * (left in inside) + gap)
         back = tuple([right] * (right in inside) + gap[::-1])

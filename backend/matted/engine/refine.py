@@ -13,9 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-
 FAINT = 1 / 255
-"""Less than one 8-bit step of haze or of hole is no matte: it would only enlarge data windows and show when graded up."""
+"""Less than one 8-bit step of haze or of hole is no matte: it enlarges data windows and shows when graded up."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +58,7 @@ def _local_models(objects: Tensor, guide: Tensor, settings: RefineSettings) -> l
     mean = _box(guide, settings.radius)
     products = torch.stack([guide[i] * guide[j] for i in range(3) for j in range(3)])
     covariance = _box(products, settings.radius) - (mean[:, None] * mean[None]).flatten(0, 1)
-    covariance = covariance.unflatten(0, (3, 3)).permute(2, 3, 0, 1)
+    covariance = covariance.view(3, 3, *guide.shape[1:]).permute(2, 3, 0, 1)
     inverse = torch.linalg.inv(covariance + settings.epsilon * torch.eye(3, device=guide.device))
     models = []
     for matte in objects:

@@ -7,7 +7,6 @@ walk. Files are written beside and renamed, so an array is whole or absent.
 from __future__ import annotations
 
 import errno
-import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -39,7 +38,7 @@ class Scratch:
         beside = path.with_suffix(".part")
         try:
             save_file({key: value.detach().cpu().contiguous() for key, value in tensors.items()}, beside)
-            os.replace(beside, path)
+            beside.replace(path)
         except SafetensorError as error:
             raise OSError(errno.ENOSPC if "os error 28" in str(error) else errno.EIO, str(error), str(path)) from error
         finally:

@@ -206,7 +206,9 @@ class Session:
         """
         if not self.keyframes:
             raise KeyframeError(
-                "no_keyframe", "There is no keyframe to compare frames with yet.", hint="Draw a mask on at least one frame and add it."
+                "no_keyframe",
+                "There is no keyframe to compare frames with yet.",
+                hint="Draw a mask on at least one frame and add it.",
             )
         settings = settings or SuggestSettings()
         for frame in self.keyframes - set(self.observed()):
@@ -317,7 +319,10 @@ class Session:
 
     def _checkpoint(self, run: _Run, walk: int, position: int) -> None:
         self._pixels.flush()
-        place = {"place": torch.tensor([walk, position]), "job": torch.tensor(list(run.job.encode()), dtype=torch.uint8)}
+        place = {
+            "place": torch.tensor([walk, position]),
+            "job": torch.tensor(list(run.job.encode()), dtype=torch.uint8),
+        }
         self._scratch.put("checkpoint", {**place, **self._propagator.state()})
 
     def _left_over(self, run: _Run, walk: Walk) -> tuple[int, ...]:

@@ -13,9 +13,9 @@ import numpy as np
 import OpenImageIO as oiio
 import pytest
 import torch
+
 from fakes.colour_network import MEMORY, ColourNetwork
 from fakes.drawn_shot import FIRST, LAST, known, save, write_masks, write_plate
-
 from matted.batch.job import Job, run
 from matted.batch.keyframes import MaskSource, find_keyframes
 from matted.batch.shot import Shot, suggest
@@ -252,9 +252,7 @@ def test_when_mattes_exist_then_suggesting_from_them_needs_no_propagation(tmp_pa
     result = run(job)
     steps = []
 
-    found = suggest(
-        job.shot, weights=WEIGHTS, session=job.session, mattes=result.folder, count=2, on_step=steps.append
-    )
+    found = suggest(job.shot, weights=WEIGHTS, session=job.session, mattes=result.folder, count=2, on_step=steps.append)
 
     assert not steps
     assert found
@@ -283,4 +281,3 @@ def test_when_walked_forward_only_then_the_job_is_another_one(tmp_path):
     other = run(job_at(tmp_path, session=SessionSettings(direction=Direction.FORWARD)))
 
     assert one.folder != other.folder
-

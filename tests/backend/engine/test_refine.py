@@ -28,7 +28,9 @@ def test_when_the_plate_has_a_sharp_edge_then_a_blurred_matte_moves_onto_it():
 
 
 def test_when_the_plate_is_larger_then_the_matte_has_its_size_and_range():
-    matte = refine(with_background(soft_disc((30, 40), (15, 20), 8, 4)), torch.rand(3, 121, 161), settings=RefineSettings())
+    matte = refine(
+        with_background(soft_disc((30, 40), (15, 20), 8, 4)), torch.rand(3, 121, 161), settings=RefineSettings()
+    )
 
     assert matte.shape == (1, 121, 161)
     assert matte.min() >= 0

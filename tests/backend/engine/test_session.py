@@ -2,13 +2,14 @@
 
 import pytest
 import torch
+
 from fakes.colour_network import MEMORY, ColourNetwork
 from fakes.drawn_shot import FIRST, LAST, known, plate
-
 from matted.engine.plan import Direction
 from matted.engine.scratch import Scratch
 from matted.engine.session import Pixels, Session, SessionSettings, SessionState, working_shape
 from matted.errors import KeyframeError, OutputError
+
 
 class Shot:
     """Plate and masks drawn on demand; mattes kept; reads counted; failures on request."""
@@ -211,7 +212,13 @@ def test_when_propagated_then_suggestions_are_real_frames_that_are_no_keyframes(
 
 @pytest.mark.parametrize(
     ("plate", "size", "shape"),
-    [((1080, 1920), 480, (480, 853)), ((480, 854), 480, (480, 854)), ((1, 1), 480, (1, 1)), ((2160, 1000), 480, (1036, 480)), ((1080, 1920), 0, (1080, 1920))],
+    [
+        ((1080, 1920), 480, (480, 853)),
+        ((480, 854), 480, (480, 854)),
+        ((1, 1), 480, (1, 1)),
+        ((2160, 1000), 480, (1036, 480)),
+        ((1080, 1920), 0, (1080, 1920)),
+    ],
 )
 def test_when_a_plate_is_brought_to_working_size_then_the_shorter_side_decides(plate, size, shape):
     assert working_shape(*plate, size=size) == shape
