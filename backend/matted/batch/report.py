@@ -60,7 +60,7 @@ def make_sheet(job: Job, result: JobResult, path: Path, *, scores: Mapping[str, 
         OutputError: the sheet cannot be written.
     """
     keyframes = tuple(frame for frame in job.shot.keyframes.frames if frame in result.confidence)
-    suggestions = tuple(suggestion.frame for suggestion in result.suggestions)
+    suggestions = tuple(found.frame for found in result.suggestions if found.frame in result.confidence)
     sheet = Sheet(
         title=Path(job.shot.plate.sequence.pattern).name,
         subtitle=_subtitle(job, result),
@@ -68,12 +68,13 @@ def make_sheet(job: Job, result: JobResult, path: Path, *, scores: Mapping[str, 
         confidence=result.confidence,
         keyframes=keyframes,
         suggestions=suggestions,
+        pixel_aspect=job.shot.plate.info.pixel_aspect,
         scores={name: _in_words(score) for name, score in (scores or {}).items()},
     )
     writer = MatteWriter(result.folder, objects=result.objects, settings=job.mattes, info=job.shot.plate.info)
     shown = choose_frames(sorted(result.confidence), keyframes, suggestions, count=COLUMNS)
     columns = (Column(frame, job.shot.plate.read(frame), _read_mattes(writer, frame)) for frame in shown)
-    write_sheet(path, draw_sheet(sheet, columns, count=len(shown)))
+    write_sheet(path, draw_sheet(sheet, columns, count=max(len(shown), COLUMNS // 2)))
 
 
 def choose_frames(
