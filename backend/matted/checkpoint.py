@@ -46,8 +46,8 @@ def refused(path: Path, found: str) -> WeightsError:
     """The error for a file that is no XMem checkpoint, saying what was ``found``."""
     return WeightsError(
         "weights_refused",
-        f"{path} is not an XMem checkpoint (412 plain tensors, 402 without sensory memory): {found}",
-        hint="download it anew with `python install.py --weights xmem`, or use --weights lite, which needs no file",
+        f"{path} is not an XMem checkpoint (412 plain tensors, 402 without sensory memory): {found}.",
+        hint="Download it anew with `python install.py --weights xmem`, or use --weights lite, which needs no file.",
         path=path,
     )
 

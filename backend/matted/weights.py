@@ -107,8 +107,8 @@ def choose_device(name: str | None = None) -> torch.device:
     if name is not None and name not in present:
         raise DeviceError(
             "device_missing",
-            f"there is no device '{name}' here",
-            hint=f"choose one of: {', '.join(present)}; a GPU shows up once its driver suits this torch",
+            f"There is no device '{name}' here.",
+            hint=f"Choose one of: {', '.join(present)}. A GPU shows up once its driver suits this torch.",
         )
     return torch.device(name or present[0])
 
@@ -162,8 +162,8 @@ def locate(name_or_path: str | Path, *, folder: Path | None = None) -> Path:
     if not path.is_file():
         raise WeightsError(
             "weights_missing",
-            f"the weights '{name_or_path}' are not at {path}",
-            hint="get them with `python install.py --weights xmem`, or give the path of your XMem.pth to --weights",
+            f"The weights '{name_or_path}' are not at {path}.",
+            hint="Get them with `python install.py --weights xmem`, or give the path of your XMem.pth to --weights.",
             path=path,
         )
     return path
@@ -216,7 +216,7 @@ def fetch(name: str, folder: Path, progress: Callable[[int, int | None], None] =
     known = KNOWN.get(name)
     if known is None:
         raise WeightsError(
-            "weights_missing", f"there are no weights '{name}'", hint=f"choose one of: {', '.join(KNOWN)}"
+            "weights_missing", f"There are no weights '{name}'.", hint=f"Choose one of: {', '.join(KNOWN)}."
         )
     if known.file is None or known.url is None:
         return locate(name)
@@ -299,12 +299,12 @@ def _received(response: Any, url: str) -> bytes:
 def _not_downloaded(url: str, reason: object) -> WeightsError:
     return WeightsError(
         "weights_missing",
-        f"{url} could not be downloaded: {reason}",
-        hint="check the connection or proxy and try again, or copy the file here and give its path to --weights",
+        f"{url} could not be downloaded: {reason}.",
+        hint="Check the connection or proxy and try again, or copy the file here and give its path to --weights.",
     )
 
 
 def _not_written(error: OSError, path: Path) -> OutputError:
     code = "disk_full" if error.errno == errno.ENOSPC else "output_unwritable"
-    hint = "free some space there" if code == "disk_full" else "choose a folder you may write to"
-    return OutputError(code, f"{path} could not be written: {error.strerror or error}", hint=hint, path=path)
+    hint = "Free some space there." if code == "disk_full" else "Choose a folder you may write to."
+    return OutputError(code, f"{path} could not be written: {error.strerror or error}.", hint=hint, path=path)

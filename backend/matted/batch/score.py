@@ -192,7 +192,7 @@ def _refuse_other_size(frame: int, matte: Pixels, known: Pixels) -> None:
     ours, theirs = ("x".join(map(str, reversed(array.shape))) for array in (matte, known))
     raise MaskError(
         "mask_size",
-        f"frame {frame}: the matte is {ours} and the known matte is {theirs}",
+        f"The matte of frame {frame} is {ours}, and the known matte is {theirs}.",
         hint="Give known mattes of the size the mattes were written in.",
         frame=frame,
     )

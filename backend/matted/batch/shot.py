@@ -71,7 +71,7 @@ class Shot:
         if frames.first < first or frames.last > last:
             raise PlateError(
                 "frame_outside",
-                f"The range {frames} leaves the plate {self.plate.sequence.pattern}, which runs from {first} to {last}.",
+                f"The range {frames} leaves the plate {self.plate.sequence.pattern}, from {first} to {last}.",
                 hint=f"Choose a --range inside {first}-{last}.",
                 frame=frames.first if frames.first < first else frames.last,
             )

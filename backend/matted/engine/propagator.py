@@ -193,8 +193,8 @@ def _check_masks(image: Tensor, masks: Tensor, frame: int | None) -> None:
     if masks.ndim != 3 or masks.shape[1:] != image.shape[1:]:
         raise MaskError(
             "mask_size",
-            f"the masks are {_size(masks)} but the working image is {_size(image)}",
-            hint="draw the masks at the plate's resolution",
+            f"The masks are {_size(masks)} but the working image is {_size(image)}.",
+            hint="Draw the masks at the plate's resolution.",
             frame=frame,
         )
 

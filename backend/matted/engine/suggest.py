@@ -227,4 +227,4 @@ def _suggestion(frame: int, candidate: _Candidate, settings: SuggestSettings, *,
 
 
 def _bad(message: str, hint: str) -> SettingError:
-    return SettingError("bad_setting", f"suggestion setting {message}", hint=hint)
+    return SettingError("bad_setting", f"Suggestion setting {message}.", hint=f"{hint.capitalize()}.")

@@ -55,7 +55,7 @@ class MemorySettings:
 
     def _check(self, holds: bool, message: str, hint: str) -> None:
         if not holds:
-            raise SettingError("bad_setting", f"memory setting {message}", hint=hint)
+            raise SettingError("bad_setting", f"Memory setting {message}.", hint=f"{hint.capitalize()}.")
 
 
 class MemoryBank:
@@ -111,7 +111,7 @@ class MemoryBank:
         held = [store.tokens for store in stores] + [self.permanent.packed()]
         parts = [tokens for tokens in held if tokens is not None]
         if not parts:
-            raise KeyframeError("no_keyframe", "there is no keyframe to work from", hint="set a keyframe first")
+            raise KeyframeError("no_keyframe", "There is no keyframe to work from.", hint="Set a keyframe first.")
         found = affinity.top_k_affinity(
             self._operands(parts, key.flatten(1).T, selection.flatten(1).T), self.settings.top_k
         )
