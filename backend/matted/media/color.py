@@ -193,8 +193,8 @@ def cineon_to_linear(code: Array) -> Array:
 def automatic_gain(light: Array) -> float:
     """Gain bringing the log-average of a linear Rec.709 frame (H, W, 3) to ``MIDDLE_GREY``.
 
-    Scaling the frame scales the gain inversely, exactly: near-black (below a thousandth of the 99th percentile) and empty
-    pixels are left out by a threshold that scales too. An empty frame has gain 1. Limited to 10 stops either way.
+    Scaling the frame scales the gain inversely, exactly: near-black (below a thousandth of the 99th percentile) and
+    empty pixels are left out by a threshold that scales too. An empty frame has gain 1. Limited to 10 stops either way.
     """
     rows = max(1, light.shape[0] // 512)
     columns = max(1, light.shape[1] // 512)
@@ -299,9 +299,11 @@ class Config:
         raise ColorError("color_space", message, hint=hint, path=self.name)
 
     def is_linear(self, name: str) -> bool:
+        """Whether a space is linear in light, as far as the config can tell."""
         return bool(self._ocio.isColorSpaceLinear(name))
 
     def is_data(self, name: str) -> bool:
+        """Whether a space holds numbers that are no colours."""
         return bool(self._ocio.isData(name))
 
     def linearise(self, name: str) -> Linearise:

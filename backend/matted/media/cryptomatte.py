@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matted.errors import MaskError
-from matted.media.image import Array, Image, Part, Unreadable, read_channels
+from matted.media.image import Array, Image, Part, UnreadableError, read_channels
 
 MOST_NAMES = 64
 """Objects read without being asked for by name; a full Cryptomatte can list thousands."""
@@ -105,11 +105,11 @@ def _manifest(image: Image, fields: Mapping[str, Any]) -> dict[str, int]:
         if text is None and "manif_file" in fields:
             beside = image.path.parent / str(fields["manif_file"])
             if not beside.resolve().is_relative_to(image.path.parent.resolve()):
-                raise Unreadable(f"its manifest lies outside its folder: {fields['manif_file']}")
+                raise UnreadableError(f"its manifest lies outside its folder: {fields['manif_file']}")
             text = beside.read_text(encoding="utf-8")
         return {str(name): int(value, 16) for name, value in json.loads(text or "{}").items()}
     except (OSError, ValueError, AttributeError, TypeError) as error:
-        raise Unreadable(f"its Cryptomatte manifest is damaged ({error})") from error
+        raise UnreadableError(f"its Cryptomatte manifest is damaged ({error})") from error
 
 
 def read(
@@ -129,7 +129,7 @@ def read(
 
     Raises:
         MaskError: ``object_name`` for a name or layer not there, or when there are too many to take all.
-        Unreadable: damaged pixels.
+        UnreadableError: damaged pixels.
     """
     chosen = _chosen(image, layers, frame, layer, pick)
     ids, coverage = _pairs(image, chosen)
@@ -169,7 +169,7 @@ def _chosen(
 def _pairs(image: Image, layer: Layer) -> tuple[NDArray[np.uint32], Array]:
     """Ids and coverage, each (H, W, ranks)."""
     if layer.part.pixel_type != "float":
-        raise Unreadable(f"its Cryptomatte is {layer.part.pixel_type}, but ids need 32-bit float")
+        raise UnreadableError(f"its Cryptomatte is {layer.part.pixel_type}, but ids need 32-bit float")
     flat = read_channels(image.path, layer.part, [channel for pair in layer.ranks for channel in pair])
     ids = np.ascontiguousarray(flat[..., 0::2]).view(np.uint32)
     return ids, np.ascontiguousarray(flat[..., 1::2])

@@ -2,7 +2,7 @@
 
 Plates, masks and finished mattes are read by the same few lines, so none of them can forget a trap: errors come back as
 return values, PNG alpha is straight on disk, a JPEG cut short is returned as half a picture, and pixels lie in a data
-window that may be smaller or larger than the picture. Knows nothing of plates or masks: it raises :class:`Unreadable`,
+window that may be smaller or larger than the picture. Knows nothing of plates or masks: it raises :class:`UnreadableError`,
 which its callers turn into an error that names the frame and the remedy.
 """
 
@@ -20,7 +20,9 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float32]
 
-EXTENSIONS = frozenset({".exr", ".sxr", ".dpx", ".cin", ".tif", ".tiff", ".png", ".jpg", ".jpeg", ".hdr", ".tga", ".bmp", ".webp"})
+EXTENSIONS = frozenset(
+    {".exr", ".sxr", ".dpx", ".cin", ".tif", ".tiff", ".png", ".jpg", ".jpeg", ".hdr", ".tga", ".bmp", ".webp"}
+)
 """File endings taken for images when a folder is searched."""
 
 LARGEST = 1 << 28
@@ -29,7 +31,7 @@ LARGEST = 1 << 28
 _INTEGER_RANGE = {"uint8": 255.0, "uint16": 65535.0, "uint32": 4294967295.0}
 
 
-class Unreadable(Exception):
+class UnreadableError(Exception):
     """The file cannot be read; the text says why."""
 
 
@@ -83,7 +85,7 @@ def read_image(path: Path) -> Image:
     """Read the headers of every part of ``path``.
 
     Raises:
-        Unreadable: absent, empty, damaged, or of a kind OpenImageIO does not read.
+        UnreadableError: absent, empty, damaged, or of a kind OpenImageIO does not read.
     """
     with _opened(path) as source:
         parts: list[Part] = []
@@ -105,18 +107,18 @@ def read_channels(path: Path, part: Part, channels: Sequence[int]) -> Array:
         their largest value; half and float come as stored, so values above 1, negatives, NaN and Inf survive.
 
     Raises:
-        Unreadable: damaged, cut short, or larger than ``LARGEST``.
+        UnreadableError: damaged, cut short, or larger than ``LARGEST``.
     """
     if part.window.width * part.window.height > LARGEST or part.data.width * part.data.height > LARGEST:
-        raise Unreadable(f"its header claims {part.window.width}x{part.window.height} pixels")
+        raise UnreadableError(f"its header claims {part.window.width}x{part.window.height} pixels")
     first, last = min(channels), max(channels) + 1
     with _opened(path) as source:
         pixels = source.read_image(part.index, 0, first, last, part.pixel_type)
         said = source.geterror()
     if pixels is None:
-        raise Unreadable(said or "no pixels could be read")
+        raise UnreadableError(said or "no pixels could be read")
     if "premature end" in said.lower():
-        raise Unreadable("the file is cut short")
+        raise UnreadableError("the file is cut short")
     stored = np.asarray(pixels).reshape(part.data.height, part.data.width, last - first)
     return _place(_as_float(stored[..., [channel - first for channel in channels]]), part)
 
@@ -162,16 +164,16 @@ def _opened(path: Path) -> Iterator[Any]:
     """Open for reading, alpha left straight as it is on disk."""
     try:
         if path.stat().st_size == 0:
-            raise Unreadable("the file is empty (0 bytes)")
+            raise UnreadableError("the file is empty (0 bytes)")
         with path.open("rb"):
             pass
     except OSError as error:
-        raise Unreadable(error.strerror or str(error)) from error
+        raise UnreadableError(error.strerror or str(error)) from error
     settings = oiio.ImageSpec()
     settings.attribute("oiio:UnassociatedAlpha", 1)
     source = oiio.ImageInput.open(str(path), settings)
     if source is None:
-        raise Unreadable(_first_line(oiio.geterror()) or "not an image format this build reads")
+        raise UnreadableError(_first_line(oiio.geterror()) or "not an image format this build reads")
     try:
         yield source
     finally:

@@ -1,8 +1,8 @@
 """Palette PNGs with their indices kept, which OpenImageIO turns into colours.
 
 The file is copied with its header saying greyscale instead of palette (both store one sample of 1, 2, 4 or 8 bits a
-pixel), so that libpng itself does the unpacking, row filters and interlacing. PNG specification, third edition, sections
-5, 6 and 11.
+pixel), so that libpng itself does the unpacking, row filters and interlacing. PNG specification, third edition,
+sections 5, 6 and 11.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from matted.media.image import Unreadable, read_channels, read_image
+from matted.media.image import UnreadableError, read_channels, read_image
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _PALETTE = 3
@@ -51,7 +51,7 @@ def read_indices(path: Path) -> Indexed | None:
     """Read a palette PNG; None for every other kind of file.
 
     Raises:
-        Unreadable: a palette PNG that is damaged.
+        UnreadableError: a palette PNG that is damaged.
     """
     with path.open("rb") as file:
         start = file.read(33)
@@ -78,7 +78,7 @@ def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
         (length,) = struct.unpack_from(">I", data, position)
         kind, body = data[position + 4 : position + 8], data[position + 8 : position + 8 + length]
         if len(body) < length:
-            raise Unreadable("the file is cut short")
+            raise UnreadableError("the file is cut short")
         yield kind, body
         position += 12 + length
 

@@ -4,8 +4,8 @@ What a file means, first rule that fits:
 
 - a Cryptomatte EXR: one object per manifest name;
 - ``layer`` given: that layer or channel, one object;
-- a palette PNG: one object per index but 0, named ``1``, ``2``...; a palette of greys reaching white is a greyscale picture
-  stored cheaply and is read as one;
+- a palette PNG: one object per index but 0, named ``1``, ``2``...; a palette of greys reaching white is a greyscale
+  picture stored cheaply and is read as one;
 - an EXR with matte layers (``hero.A``, ``dog.mask``; a part holding one ``A``): one object per layer, named after it;
 - an alpha channel that is not the same everywhere: the alpha, one object;
 - an RGB picture in a few flat colours of different hues: one object per colour but black, named by its hex, ``ff0000``;
@@ -21,10 +21,11 @@ from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from matted.errors import MaskError, PlateError
 from matted.media import cryptomatte, indexed
-from matted.media.image import Array, Image, Part, Unreadable, read_channels, read_image
+from matted.media.image import Array, Image, Part, UnreadableError, read_channels, read_image
 from matted.media.sequence import Sequence, find_sequence
 
 _MATTE_CHANNELS = frozenset({"A", "a", "alpha", "Alpha", "mask", "matte", "Y"})
@@ -63,8 +64,8 @@ def read_masks(
         pick: Cryptomatte names wanted; None takes every name the frame shows.
 
     Returns:
-        name -> (H, W) float32 coverage, 0..1; the name is empty when the file holds one unnamed object. NaN is read as 0
-        and values are clamped to 0..1. A black mask is returned: the object is absent from this frame.
+        name -> (H, W) float32 coverage, 0..1; the name is empty when the file holds one unnamed object. NaN is read as
+        0 and values are clamped to 0..1. A black mask is returned: the object is absent from this frame.
 
     Raises:
         MaskError: ``mask_missing``, ``mask_unreadable``, ``mask_size`` or, for a name not in the file, ``object_name``.
@@ -75,7 +76,7 @@ def read_masks(
         raise MaskError("mask_missing", message, hint="Check the path of the masks.", path=file, frame=frame)
     try:
         masks = _read(file, size, frame, layer, pick)
-    except Unreadable as error:
+    except UnreadableError as error:
         message = f"The mask of frame {frame}, {file}, cannot be read: {error}."
         hint = f"Export the mask of frame {frame} again as EXR, PNG or TIFF."
         raise MaskError("mask_unreadable", message, hint=hint, path=file, frame=frame) from error
@@ -125,7 +126,7 @@ def _layer(image: Image, layer: str, frame: int) -> Array:
         inside = [index for index, name in enumerate(part.channels) if _inside(part, name, layer)]
         alphas = [index for index in inside if part.channels[index].rpartition(".")[2] in _MATTE_CHANNELS]
         if alphas or inside:
-            return read_channels(image.path, part, alphas[:1] or inside).max(axis=2)
+            return _brightest(read_channels(image.path, part, alphas[:1] or inside))
     names = sorted({name for part in image.parts for channel in part.channels for name in _names(part, channel)})
     close = difflib.get_close_matches(layer, names, n=3)
     message = f"The mask of frame {frame}, {image.path}, has no layer or channel '{layer}'."
@@ -168,7 +169,11 @@ def _picture(image: Image, frame: int) -> dict[str, Array]:
         colours = _flat_colours(picture, image.path, frame)
         if colours:
             return colours
-    return {"": picture.max(axis=2)}
+    return {"": _brightest(picture)}
+
+
+def _brightest(picture: Array) -> Array:
+    return np.asarray(picture.max(axis=2), np.float32)
 
 
 def _flat_colours(picture: Array, file: Path, frame: int) -> dict[str, Array]:
@@ -195,7 +200,7 @@ def _flat_colours(picture: Array, file: Path, frame: int) -> dict[str, Array]:
     return {f"{code:06x}": (every == code).astype(np.float32) for code in codes}
 
 
-def _one_hue(colours: np.ndarray[tuple[int, int], np.dtype[np.int64]], counts: np.ndarray[tuple[int], np.dtype[np.int64]]) -> bool:
+def _one_hue(colours: NDArray[np.int64], counts: NDArray[np.int64]) -> bool:
     """Whether all colours are shades of the most common bright one."""
     brightest = colours[np.argmax(colours.max(axis=1) * counts)].astype(np.float64)
     scale = colours.max(axis=1) / max(brightest.max(), 1.0)
@@ -207,5 +212,6 @@ def _clamped(mask: Array, file: Path, frame: int) -> Array:
     outside = int(np.count_nonzero(~((mask >= 0) & (mask <= 1))))
     if not outside:
         return np.ascontiguousarray(mask)
-    _log.warning("The mask of frame %d, %s, has %d values outside 0..1 or NaN; they were clamped.", frame, file, outside)
+    note = "The mask of frame %d, %s, has %d values that are NaN or outside 0..1; they were clamped."
+    _log.warning(note, frame, file, outside)
     return np.clip(np.nan_to_num(mask, nan=0.0, posinf=1.0, neginf=0.0), 0.0, 1.0)

@@ -22,11 +22,11 @@ from numpy.typing import NDArray
 
 from matted.errors import MaskError, OutputError, SettingError
 from matted.media import cryptomatte
-from matted.media.image import Array, Unreadable, Window, read_channels, read_image
+from matted.media.image import Array, UnreadableError, Window, read_channels, read_image
 from matted.media.plate import PlateHeader, PlateInfo
 
 LOSSLESS = frozenset({"none", "rle", "zip", "zips", "piz", "htj2k32", "htj2k256"})
-"""EXR compressions that keep every value. Plain ``htj2k`` is missing because OpenImageIO then writes zip without a word."""
+"""EXR compressions that keep every value. Not plain ``htj2k``: OpenImageIO then writes zip without a word."""
 
 _VERSION = re.compile(r"v(\d{3,})", re.IGNORECASE)
 _HOSTILE = re.compile(r'[\x00-\x1f\x7f<>:"/\\|?*#%@$\s]+')
@@ -44,8 +44,8 @@ class MatteSettings:
 
     Attributes:
         format: ``exr`` (half; Cryptomatte is 32-bit float), ``png16`` or ``png8``.
-        layout: ``files`` is one file an object, ``layers`` one EXR with ``<object>.A`` channels, ``rgba`` four objects a
-            file in the order red, green, blue, alpha and the next four in a second file, ``cryptomatte`` one EXR.
+        layout: ``files`` is one file an object, ``layers`` one EXR with ``<object>.A`` channels, ``rgba`` four objects
+            a file in the order red, green, blue, alpha and the next four in a second file, ``cryptomatte`` one EXR.
         compression: of EXR. DWAA is allowed only where it is lossless: in channels named ``A``.
         name: file name of layouts that hold several objects in one file, and the Cryptomatte's layer.
 
@@ -73,7 +73,7 @@ class MatteSettings:
 
 @dataclass(frozen=True)
 class _File:
-    """One file of a frame: which rows of the mattes it holds, in which channels, and the file name before the number."""
+    """One file of a frame: its name before the number, and which rows of the mattes it holds in which channels."""
 
     stem: Path
     rows: tuple[int, ...]
@@ -175,7 +175,8 @@ class MatteWriter:
         spec = self._spec(file, header)
         if self.settings.format == "exr":
             box = _bounds(held)
-            spec.x, spec.y, spec.width, spec.height = header.window.x + box.x, header.window.y + box.y, box.width, box.height
+            spec.x, spec.y = header.window.x + box.x, header.window.y + box.y
+            spec.width, spec.height = box.width, box.height
             pixels = pixels[box.y : box.y + box.height, box.x : box.x + box.width]
             pixels = pixels.astype(np.float32 if self.settings.layout == "cryptomatte" else np.float16)
         else:
@@ -235,7 +236,7 @@ def read_matte(path: str | Path, *, layer: str | None = None) -> Array:
             hint = f"It has {', '.join(part.channels[:12])}."
             raise MaskError("object_name", message, hint=hint, path=file)
         return read_channels(file, part, [part.channels.index(wanted)])[..., 0]
-    except Unreadable as error:
+    except UnreadableError as error:
         message = f"The matte {file} cannot be read: {error}."
         raise MaskError("mask_unreadable", message, hint="Write it again.", path=file) from error
 
@@ -261,8 +262,9 @@ def next_version(folder: Path) -> Path:
 
 
 def file_names(names: Sequence[str]) -> list[str]:
-    """File names for objects: letters of every script stay, what a file system or a frame pattern could trip over becomes
-    ``_``, and no two are the same even where case does not count.
+    """File names for objects, no two the same even where case does not count.
+
+    Letters of every script stay; what a file system or a frame pattern could trip over becomes ``_``.
     """
     taken: set[str] = set()
     safe_names: list[str] = []
@@ -281,7 +283,7 @@ def file_names(names: Sequence[str]) -> list[str]:
 
 def _bounds(mattes: Array) -> Window:
     """The smallest box around everything above 0; one pixel when there is nothing."""
-    covered = (mattes > 0).any(axis=0)
+    covered = mattes.max(axis=0) > 0
     rows, columns = np.flatnonzero(covered.any(axis=1)), np.flatnonzero(covered.any(axis=0))
     if rows.size == 0:
         return Window(0, 0, 1, 1)
@@ -296,7 +298,7 @@ def _save(path: Path, frame: int, spec: Any, pixels: NDArray[Any]) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         _write(beside, path.suffix[1:], spec, pixels)
-        os.replace(beside, path)
+        beside.replace(path)
     except OSError as error:
         raise _refused(path, frame, error) from error
     finally:
@@ -310,6 +312,8 @@ def _write(beside: Path, file_format: str, spec: Any, pixels: NDArray[Any]) -> N
         OSError: it did not arrive whole.
     """
     output = oiio.ImageOutput.create(file_format)
+    if output is None:
+        raise OSError(errno.EIO, oiio.geterror())
     opened = output.open(str(beside), spec)
     written = opened and output.write_image(pixels)
     closed = output.close()
@@ -326,7 +330,7 @@ def _is_whole(path: Path) -> bool:
     try:
         part = read_image(path).parts[0]
         read_channels(path, part, range(len(part.channels)))
-    except Unreadable:
+    except UnreadableError:
         return False
     with path.open("rb") as file:
         if file.read(4) != b"\x89PNG":

@@ -1,6 +1,7 @@
 """Plates: the shot's source images, frame by frame, in the display window and in the network's colours.
 
-Nothing is kept between frames but the first header, so memory does not grow with the shot. Reads may run in several threads.
+Nothing is kept between frames but the first header, so memory does not grow with the shot. Reads may run in several
+threads.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Any
 from matted.errors import PlateError
 from matted.media import movie
 from matted.media.color import ColorSettings, ColorTransform, FileColor
-from matted.media.image import Array, Image, Part, Unreadable, Window, read_channels, read_image
+from matted.media.image import Array, Image, Part, UnreadableError, Window, read_channels, read_image
 from matted.media.sequence import Sequence
 
 _RGB = (("R", "G", "B"), ("r", "g", "b"), ("red", "green", "blue"), ("Red", "Green", "Blue"))
@@ -158,7 +159,7 @@ class Plate:
         self._check_size(part, frame, path)
         try:
             pixels = read_channels(path, part, indices)
-        except Unreadable as error:
+        except UnreadableError as error:
             raise _unreadable(path, frame, error) from error
         return pixels if pixels.shape[2] == 3 else pixels.repeat(3, axis=2)
 
@@ -174,7 +175,7 @@ class Plate:
         return _header(self._choose(frame)[1])
 
     def _anchor(self, frame: int, raw: Array) -> None:
-        """Fix the automatic exposure once for the shot, always from the first frame, so that no order of reading flickers."""
+        """Fix the automatic exposure once for the shot, from frames that do not depend on the order of reading."""
         with self._lock:
             if not self._anchored:
                 first = self.frames[0]
@@ -186,7 +187,7 @@ class Plate:
         path = self.sequence.path(frame)
         try:
             image = read_image(path)
-        except Unreadable as error:
+        except UnreadableError as error:
             raise _unreadable(path, frame, error) from error
         for part in self._parts(image, frame):
             indices = _channels(part, self._layer)
@@ -286,7 +287,7 @@ def _file_color(image: Image, part: Part) -> FileColor:
     )
 
 
-def _unreadable(path: Path, frame: int, error: Unreadable) -> PlateError:
+def _unreadable(path: Path, frame: int, error: UnreadableError) -> PlateError:
     message = f"Frame {frame}, {path}, cannot be read: {error}."
     hint = f"Render or copy frame {frame} again, or leave it out and skip missing frames."
     return PlateError("plate_unreadable", message, hint=hint, path=path, frame=frame)

@@ -21,7 +21,10 @@ from matted.media.image import EXTENSIONS
 MOVIES = frozenset({".mov", ".mp4", ".mkv", ".m4v", ".mxf", ".avi"})
 """File endings read as movies."""
 
-_TOKEN = re.compile(r"%0?\d*d|#+|@+|\$F\d*")
+LONGEST = 1_000_000
+"""Steps a shot may span: eleven hours. File names holding dates or serial numbers span more."""
+
+_TOKEN = re.compile(r"%(?:0?(?P<printf>\d+))?d|(?P<marks>#+|@+)|\$F(?P<houdini>\d*)")
 _NUMBERED = re.compile(r"(?P<before>.*?)(?P<number>(?:(?<=[._ ])-|(?<!.)-)?\d+)(?P<after>\.[^.]+)", re.DOTALL)
 
 
@@ -93,31 +96,33 @@ def find_sequence(path: str | Path) -> Sequence:
             return _in_folder(given)
         if given.is_file():
             return _one_file(given)
-        if _TOKEN.search(given.name):
-            return _from_pattern(given)
+        tokens = list(_TOKEN.finditer(given.name))
+        if tokens:
+            return _from_pattern(given, tokens[-1])
+        raise _absent(f"There is no file or folder {given}.", given)
     except OSError as error:
+        message = f"The plate {given} cannot be looked for: {error.strerror}."
         hint = "Check the path and that you may read it."
-        raise PlateError("plate_missing", f"Cannot look at {given}: {error.strerror}.", hint=hint, path=given) from error
-    raise PlateError("plate_missing", f"There is no file or folder {given}.", hint=_near(given), path=given)
+        raise PlateError("plate_missing", message, hint=hint, path=given) from error
 
 
-def _from_pattern(pattern: Path) -> Sequence:
-    """Files matching a pattern; its padding is the fewest digits a number may have.
+def _from_pattern(pattern: Path, token: re.Match[str]) -> Sequence:
+    """Files matching a pattern, whose last token stands for the number; padding is the fewest digits that may have.
 
-    fileseq reads the pattern only: searching the folder with it takes ``shot-1001`` for frame -1001.
+    fileseq is not asked: it takes the digits of ``clip2####`` for a frame range and refuses a second token.
     """
     if not pattern.parent.is_dir():
-        raise PlateError("plate_missing", f"There is no folder {pattern.parent}.", hint=_near(pattern.parent), path=pattern)
-    parsed = fileseq.FileSequence(pattern.name, pad_style=fileseq.PAD_STYLE_HASH1)
-    digits = max(int(parsed.zfill()), 1)
-    name = re.compile(rf"{re.escape(parsed.basename())}(-?\d+){re.escape(parsed.extension())}")
+        raise _absent(f"There is no folder {pattern.parent}.", pattern.parent)
+    digits = len(token["marks"] or "") or int(token["printf"] or token["houdini"] or 1)
+    before, after = pattern.name[: token.start()], pattern.name[token.end() :]
+    name = re.compile(rf"{re.escape(before)}(-?\d+){re.escape(after)}")
     found: list[tuple[int, Path]] = []
     for file in pattern.parent.iterdir():
         match = name.fullmatch(file.name)
         if match and _padded(match[1], digits):
             found.append((int(match[1]), file))
     if not found:
-        raise PlateError("plate_missing", f"No file matches {pattern}.", hint=_near(pattern), path=pattern)
+        raise _absent(f"No file matches {pattern}.", pattern)
     return _sequence(str(pattern), found)
 
 
@@ -132,22 +137,31 @@ def _padded(number: str, digits: int) -> bool:
 
 def _in_folder(folder: Path) -> Sequence:
     """The one image sequence in ``folder``; hidden files and files that are not images are passed over."""
-    groups: dict[str, list[tuple[int, Path]]] = {}
-    for file in sorted(folder.iterdir()):
-        if file.name.startswith(".") or file.suffix.lower() not in EXTENSIONS or not file.is_file():
-            continue
-        match = _NUMBERED.fullmatch(file.name)
-        name = f"{match['before']}####{match['after']}" if match else file.name
-        groups.setdefault(name, []).append((int(match["number"]) if match else 1, file))
-    if not groups:
+    shown = [file for file in sorted(folder.iterdir()) if not file.name.startswith(".")]
+    sequences = _grouped(file for file in shown if file.suffix.lower() in EXTENSIONS and file.is_file())
+    if not sequences:
         message = f"There are no images in the folder {folder}."
-        raise PlateError("plate_missing", message, hint=_inside(folder), path=folder)
-    if len(groups) > 1:
-        message = f"The folder {folder} holds {len(groups)} sequences: {_shortened(groups)}."
-        hint = f"Name the one you mean, for example {folder / next(iter(groups))}."
+        raise PlateError("plate_missing", message, hint=f"Choose another folder: {_inside(folder)}", path=folder)
+    if len(sequences) > 1:
+        message = f"The folder {folder} holds {len(sequences)} sequences: {_shortened(sequences)}."
+        hint = f"Name the one you mean, for example {folder / next(iter(sequences))}."
         raise PlateError("plate_missing", message, hint=hint, path=folder)
-    name, found = next(iter(groups.items()))
+    name, found = next(iter(sequences.items()))
     return _sequence(str(folder / name), found)
+
+
+def _grouped(files: Iterable[Path]) -> dict[str, list[tuple[int, Path]]]:
+    """Files that differ in their number alone, by a pattern that finds them."""
+    groups: dict[tuple[str, str], list[tuple[str, Path]]] = {}
+    for file in files:
+        match = _NUMBERED.fullmatch(file.name)
+        key = (match["before"], match["after"]) if match else (file.name, "")
+        groups.setdefault(key, []).append((match["number"] if match else "", file))
+    sequences: dict[str, list[tuple[int, Path]]] = {}
+    for (before, after), found in groups.items():
+        digits = min(len(number.lstrip("-")) for number, _ in found)
+        sequences[f"{before}{'#' * digits}{after}"] = [(int(number or 1), file) for number, file in found]
+    return sequences
 
 
 def _one_file(file: Path) -> Sequence:
@@ -169,27 +183,32 @@ def _sequence(pattern: str, found: list[tuple[int, Path]]) -> Sequence:
             hint = "Remove one of them, or give a pattern with the padding you mean."
             raise PlateError("plate_missing", message, hint=hint, path=file, frame=frame)
         files[frame] = file
-    return Sequence(pattern, tuple(files), files)
+    sequence = Sequence(pattern, tuple(files), files)
+    first, last = sequence.frames[0], sequence.frames[-1]
+    if (last - first) // sequence.step >= LONGEST:
+        message = f"The numbers of {pattern} run from {first} to {last}, which is no shot."
+        raise PlateError("plate_missing", message, hint="Give a pattern whose token is the frame number.", path=pattern)
+    return sequence
 
 
-def _near(path: Path) -> str:
-    """A remedy for ``path`` not being there: names like it that are."""
+def _absent(message: str, path: Path) -> PlateError:
+    """``path`` is not there; the remedy names what like it is."""
     if not path.parent.is_dir():
-        return f"The folder {path.parent} does not exist either; check the path."
-    names = sorted({_pattern_of(name.name) for name in path.parent.iterdir() if not name.name.startswith(".")})
-    close = difflib.get_close_matches(path.name, names, n=3, cutoff=0.5)
-    if close:
-        return f"Did you mean {' or '.join(str(path.parent / name) for name in close)}?"
-    return f"Check the path; {_inside(path.parent)}"
+        hint = f"The folder {path.parent} does not exist either; check the path."
+    else:
+        close = difflib.get_close_matches(path.name, _patterns(path.parent), n=3, cutoff=0.5)
+        hint = f"Check the path; {_inside(path.parent)}"
+        if close:
+            hint = f"Did you mean {' or '.join(str(path.parent / name) for name in close)}?"
+    return PlateError("plate_missing", message, hint=hint, path=path)
 
 
-def _pattern_of(name: str) -> str:
-    match = _NUMBERED.fullmatch(name)
-    return f"{match['before']}{'#' * len(match['number'])}{match['after']}" if match else name
+def _patterns(folder: Path) -> list[str]:
+    return sorted(_grouped(file for file in folder.iterdir() if not file.name.startswith(".")))
 
 
 def _inside(folder: Path) -> str:
-    names = sorted({_pattern_of(file.name) for file in folder.iterdir() if not file.name.startswith(".")})
+    names = _patterns(folder)
     return f"{folder} holds {_shortened(names)}." if names else f"{folder} is empty."
 
 
