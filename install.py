@@ -1,303 +1,541 @@
 #!/usr/bin/env python3
-"""Install matted beside its source, and try it.
+"""Make matted's environment and start with it: ``python install.py demo``.
 
-    python install.py demo            an environment, a drawn shot, its mattes, a score and a contact sheet
-    python install.py test            the same environment with the development tools, then the test suite
-    python install.py --weights xmem  also download XMem's weights from their authors
-
-Needs Python 3.9 or later to start, and nothing but its standard library; matted itself runs on 3.10 or later, which is
-looked for when this Python is older. Run it again at any time: what is there already is left as it is.
+Python 3.9 and its standard library are enough to start. matted itself needs a newer Python, which is looked for and
+used. Running this again is quick: what is installed and up to date stays as it is.
 """
 
+from __future__ import annotations
+
 import argparse
+import contextlib
 import hashlib
 import json
 import os
+import platform
+import queue
 import re
 import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Optional
+from typing import NamedTuple, NoReturn
 
 HERE = Path(__file__).resolve().parent
 OLDEST = (3, 10)
-NEWEST = (3, 14)
-GIB = 2**30
-NEEDED = (8 if sys.platform == "linux" else 3) * GIB
-"""Disk for the environment; on Linux torch brings the CUDA libraries."""
-
-MISLEADING = ("PYTHONHOME", "PYTHONPATH", "PIP_USER", "PIP_TARGET", "PIP_PREFIX")
-"""Settings of the user's that would lead pip out of the environment."""
-
+BEST_MINORS = (12, 13, 11, 14, 10)
+DISK_GB = 8.0 if sys.platform.startswith("linux") else 3.0
+LOG = "matted-install.log"
 STAMP = "matted-install.json"
-EXTRAS: dict[str, tuple[str, ...]] = {"demo": (), "test": ("dev", "movie")}
-
-FAILURES = (
-    (
-        r"No space left on device|Errno 28|not enough space on the disk",
-        "The disk is full.",
-        "Free about 8 GB there, or put the environment elsewhere with --venv DIR, and run this again.",
-    ),
-    (
-        r"CERTIFICATE_VERIFY_FAILED|SSLError|certificate verify failed",
-        "The package index could not be trusted: its certificate does not check out.",
-        "Behind a company proxy, set PIP_CERT to its certificate file and run this again.",
-    ),
-    (
-        r"name resolution|getaddrinfo|Name or service not known|nodename nor servname|Connection refused"
-        r"|Network is unreachable|No route to host|ProxyError|ConnectTimeout|ReadTimeout|Read timed out"
-        r"|Connection reset|Max retries exceeded|RemoteDisconnected|IncompleteRead",
-        "The package index could not be reached.",
-        "Check the network or proxy (PIP_PROXY, PIP_INDEX_URL) and run this again; what was downloaded is kept.",
-    ),
-    (
-        r"Permission denied|Errno 13|Access is denied",
-        "A folder may not be written.",
-        "Put the environment where you may write, with --venv DIR.",
-    ),
-    (
-        r"[Rr]equires a different Python|Requires-Python|No matching distribution found for torch",
-        "torch has no build for this Python.",
-        "Install Python 3.12 and run this again with it: python3.12 install.py …",
-    ),
-    (
-        r"MemoryError|Killed",
-        "The machine ran out of memory while installing.",
-        "Close other programs, or add swap, and run this again.",
-    ),
-)
-"""What pip's last words mean: pattern, what happened, what to do."""
+EXAMPLES = """examples:
+  python install.py demo
+  python install.py demo first-matte
+  python install.py test
+  python install.py --weights xmem
+  python install.py demo --venv D:/envs/matted
+"""
 
 
 class Problem(Exception):
     """Something a person has to put right: what happened, and what to do."""
 
-    def __init__(self, happened: str, remedy: str) -> None:
-        super().__init__(happened)
-        self.happened = happened
+    def __init__(self, what: str, remedy: str) -> None:
+        super().__init__(what)
+        self.what = what
         self.remedy = remedy
 
 
-def main(arguments: Optional[Sequence[str]] = None) -> int:
-    """Install, then do what was asked; returns the exit code: 0 done, 1 failed, 2 not understood."""
-    asked = parse(arguments)
+class Diagnosis(NamedTuple):
+    """How a failure of pip is recognised in its output, and explained."""
+
+    pattern: str
+    what: str
+    remedy: str
+
+
+DIAGNOSES = (
+    Diagnosis(
+        r"No space left on device|\[Errno 28\]|\[Errno 122\]|WinError 112|not enough space on the disk",
+        "The disk is full.",
+        "Free some space, {gb:.0f} GB in all, or put the environment on another disk with --venv DIR. Then run the "
+        "same command again: it goes on where it was. 'pip cache purge' frees what earlier downloads keep.",
+    ),
+    Diagnosis(
+        r"[Rr]ead timed out|ReadTimeoutError|ConnectTimeoutError|connection timed out|The read operation timed out",
+        "The network is too slow or stopped answering.",
+        "Run the same command again: finished downloads are kept. On a slow line set PIP_DEFAULT_TIMEOUT=300 first.",
+    ),
+    Diagnosis(
+        r"CERTIFICATE_VERIFY_FAILED|SSLCertVerificationError|SSLError",
+        "The package index's certificate is not trusted on this machine.",
+        "Studio networks often have a certificate of their own: ask for its file and set PIP_CERT to it. Check this "
+        "machine's clock too.",
+    ),
+    Diagnosis(
+        r"Cannot connect to proxy|ProxyError|407 Proxy Authentication",
+        "The proxy refused the connection.",
+        "Set HTTPS_PROXY to the studio's proxy, with user and password if it wants them.",
+    ),
+    Diagnosis(
+        r"NewConnectionError|NameResolutionError|getaddrinfo failed|Name or service not known|nodename nor servname"
+        r"|Temporary failure in name resolution|Network is unreachable|Connection refused|No route to host"
+        r"|Connection reset by peer|Connection aborted|RemoteDisconnected|IncompleteRead",
+        "The package index could not be reached.",
+        "Check the network. Behind a proxy set HTTPS_PROXY; with a mirror set PIP_INDEX_URL; without any network put "
+        "the packages in a folder on another machine ('pip download'), and set PIP_NO_INDEX=1 and PIP_FIND_LINKS.",
+    ),
+    Diagnosis(
+        r"DO NOT MATCH THE HASHES|invalid wheel|BadZipFile|is not a valid wheel",
+        "A downloaded package is damaged.",
+        "Run 'pip cache purge', then the same command again.",
+    ),
+    Diagnosis(
+        r"No matching distribution found for (?P<package>[\w.\-]+)",
+        "There is no {package} for Python {python} on this machine ({machine}).",
+        "Use another Python with --python PATH; 3.12 has every package on Windows, Linux and macOS, 64-bit.",
+    ),
+    Diagnosis(
+        r"enable long path|long path support",
+        "A path is too long for Windows.",
+        "Put the environment in a short folder, for example --venv C:\\matted, or enable long paths in Windows.",
+    ),
+    Diagnosis(
+        r"Permission denied|\[Errno 13\]|\[WinError 5\]|Access is denied|Read-only file system",
+        "The environment cannot be written.",
+        "Close programs that use it, or choose a folder you may write to with --venv DIR.",
+    ),
+    Diagnosis(
+        r"MemoryError|Cannot allocate memory",
+        "This machine ran out of memory while installing.",
+        "Close other programs and run the same command again.",
+    ),
+)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Do what the command line says; returns the exit code: 0 done, 1 failed, 2 wrong usage, 130 stopped."""
+    options = parse(arguments)
     try:
-        python = install(Path(asked.venv).resolve(), asked.what)
-        if asked.weights and run([python, "-m", "matted", "weights", "fetch", asked.weights]):
-            return 1
-        if asked.what == "demo":
-            return 1 if run([python, "-m", "matted", "demo", asked.folder]) else 0
-        if asked.what == "test":
-            return 1 if run([python, "-m", "pytest", *asked.pytest], folder=HERE) else 0
-        return 0
+        python = make_environment(options.venv, wanted_extras(options.command), options.python)
+        if options.weights:
+            say(f"Fetching the weights '{options.weights}'")
+            code = run([python, "-m", "matted", "weights", "fetch", options.weights])
+            if code:
+                return code
+        return start(options, python)
     except Problem as problem:
-        print(f"\n{problem.happened}\n  -> {problem.remedy}", file=sys.stderr)
+        print(f"\nNot done: {problem.what}\nWhat to do: {problem.remedy}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("\nStopped. Run the same command again to go on.", file=sys.stderr)
-        return 1
+        print("\nStopped. Run the same command again: it goes on where it was.", file=sys.stderr)
+        return 130
 
 
-def parse(arguments: Optional[Sequence[str]]) -> argparse.Namespace:
+def parse(arguments: list[str] | None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(
-        prog="install.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog="install.py",
+        description="Make matted's environment, then draw and matte the demo shot or run the tests.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    add_options(parser, venv=HERE / ".venv", python=None, weights=None)
     common = argparse.ArgumentParser(add_help=False)
-    common.add_argument("--venv", default=argparse.SUPPRESS, metavar="DIR", help="the environment [.venv beside this]")
-    common.add_argument("--weights", default=argparse.SUPPRESS, choices=["xmem"], help="also download these weights")
-    parser.add_argument("--venv", default=str(HERE / ".venv"), metavar="DIR", help=argparse.SUPPRESS)
-    parser.add_argument("--weights", default=None, choices=["xmem"], help=argparse.SUPPRESS)
-    commands = parser.add_subparsers(dest="what", metavar="demo | test")
-    demo = commands.add_parser("demo", parents=[common], help="draw a shot, matte it, show the result")
-    demo.add_argument("folder", nargs="?", default=str(HERE / "demo"), help="where to [demo/ beside this]")
-    test = commands.add_parser("test", parents=[common], help="run the test suite")
-    test.epilog = "Anything else is passed on to pytest."
-    asked, asked.pytest = parser.parse_known_args(arguments)
-    if asked.pytest and asked.what != "test":
-        parser.error(f"unrecognized arguments: {' '.join(asked.pytest)}")
-    if asked.what is None and asked.weights is None:
-        parser.print_help()
-        raise SystemExit(2)
-    return asked
+    add_options(common, venv=argparse.SUPPRESS, python=argparse.SUPPRESS, weights=argparse.SUPPRESS)
+    commands = parser.add_subparsers(dest="command", metavar="demo | test")
+    demo = commands.add_parser("demo", parents=[common], help="install, and make the first mattes of a drawn shot")
+    demo.add_argument("folder", type=Path, nargs="?", default=HERE / "demo", help="where the shot goes [demo]")
+    commands.add_parser(
+        "test", parents=[common], help="install the tools too, and run the tests; takes pytest's options"
+    )
+    options, rest = parser.parse_known_args(arguments)
+    if rest and options.command != "test":
+        parser.error(f"unknown: {' '.join(rest)}")
+    options.pytest = rest
+    options.venv = options.venv.expanduser().absolute()
+    return options
 
 
-def install(venv: Path, what: Optional[str]) -> str:
-    """Bring the environment up to date; returns its Python.
+def add_options(parser: argparse.ArgumentParser, **defaults: object) -> None:
+    """The options that may stand before and after the command."""
+    parser.add_argument(
+        "--venv", type=Path, metavar="DIR", default=defaults["venv"], help="the environment's folder [.venv]"
+    )
+    parser.add_argument(
+        "--python", metavar="PATH", default=defaults["python"], help="the Python to make it with [a fitting one]"
+    )
+    parser.add_argument("--weights", metavar="NAME", default=defaults["weights"], help="also fetch these weights: xmem")
+
+
+def wanted_extras(command: str | None) -> set[str]:
+    """The optional dependencies a command needs."""
+    return {"dev", "movie"} if command == "test" else set()
+
+
+def start(options: argparse.Namespace, python: Path) -> int:
+    """Run what the environment was made for; returns its exit code."""
+    if options.command == "demo":
+        return run([python, "-m", "matted", "demo", options.folder.expanduser().absolute()])
+    if options.command == "test":
+        return run([python, "-m", "pytest", *options.pytest], folder=HERE)
+    say(f"matted is ready: {script_folder(options.venv) / 'matted'} --help")
+    return 0
+
+
+def make_environment(venv: Path, extras: set[str], python: str | None = None) -> Path:
+    """Make the environment, or bring it up to date; returns its Python.
 
     Raises:
-        Problem: anything a person has to put right.
+        Problem: it cannot be made.
     """
-    extras = EXTRAS.get(what or "demo", ())
-    python = venv_python(venv)
-    if up_to_date(venv, extras):
-        return str(python)
-    if not python.exists():
-        make_venv(find_python(), venv)
+    if not (HERE / "pyproject.toml").is_file():
+        raise Problem(f"{HERE} does not hold matted's files.", "Run install.py inside the complete folder of matted.")
+    inside = script_folder(venv) / ("python.exe" if os.name == "nt" else "python")
+    version = version_of(inside)
+    if version is None:
+        create(venv, find_python(python))
+        version = version_of(inside)
+    if version is None or version < OLDEST:
+        found = "does not start" if version is None else f"is {dotted(version)}, and matted needs {dotted(OLDEST)}"
+        raise Problem(f"The Python of {venv} {found}.", "Remove that folder, or choose another one with --venv DIR.")
+    held = read_stamp(venv)
+    digest = digest_of(version)
+    if held.digest == digest and extras <= held.extras:
+        return inside
     check_disk(venv)
-    wanted = f"{HERE}[{','.join(extras)}]" if extras else str(HERE)
-    print(f"Installing matted into {venv} (torch is large; this can take minutes)", flush=True)
-    with tempfile.TemporaryDirectory(dir=str(venv)) as room:  # /tmp is often too small for torch
-        pip([str(python), "-m", "pip", "install", "--no-input", "--progress-bar", "off", "-e", wanted], room)
-    known = set(read_stamp(venv).get("extras", [])) if same_source(venv) else set()
-    stamp = {"source": source_digest(), "extras": sorted(known | set(extras))}
-    (venv / STAMP).write_text(json.dumps(stamp))
-    return str(python)
+    install(inside, venv, extras | held.extras, version)
+    stamp = {"digest": digest, "extras": sorted(extras | held.extras)}
+    (venv / STAMP).write_text(json.dumps(stamp), encoding="utf-8")
+    return inside
 
 
-def find_python() -> str:
-    """This Python if matted runs on it, else the newest on this machine that does.
-
-    Raises:
-        Problem: there is none.
-    """
-    if OLDEST <= sys.version_info[:2] <= NEWEST:
-        return sys.executable
-    for minor in range(NEWEST[1], OLDEST[1] - 1, -1):
-        found = shutil.which(f"python3.{minor}")
-        if found and version_of(found) == (3, minor):
-            print(f"Python {sys.version_info[0]}.{sys.version_info[1]} is not one torch is built for; using {found}")
-            return found
-    raise Problem(
-        f"This is Python {sys.version_info[0]}.{sys.version_info[1]}; matted needs {OLDEST[0]}.{OLDEST[1]} to"
-        f" {NEWEST[0]}.{NEWEST[1]}, since torch is built for those, and none is on this machine.",
-        "Install Python 3.12 (python.org, your package manager, or pyenv) and run this again with it.",
-    )
+def script_folder(venv: Path) -> Path:
+    """Where an environment keeps its programs."""
+    return venv / ("Scripts" if os.name == "nt" else "bin")
 
 
-def version_of(python: str) -> Optional[tuple[int, int]]:
-    """Major and minor version of an interpreter; None when it does not start."""
+def digest_of(version: tuple[int, int]) -> str:
+    """Changes when what is installed may have to change: project, place or Python."""
+    parts = [(HERE / "pyproject.toml").read_bytes(), str(HERE).encode(), dotted(version).encode()]
+    return hashlib.sha256(b"\0".join(parts)).hexdigest()
+
+
+class Stamp(NamedTuple):
+    """What a finished installation leaves behind: what it was made from, and the optional dependencies it has."""
+
+    digest: str = ""
+    extras: frozenset[str] = frozenset()
+
+
+def read_stamp(venv: Path) -> Stamp:
+    """The stamp of an environment; an empty one when there was no finished installation."""
     try:
-        said = subprocess.run(
-            [python, "-c", "import sys; print(*sys.version_info[:2])"], stdout=subprocess.PIPE, timeout=30, check=True
-        ).stdout.split()
-        return int(said[0]), int(said[1])
-    except (OSError, subprocess.SubprocessError, ValueError, IndexError):
-        return None
+        held = json.loads((venv / STAMP).read_text(encoding="utf-8"))
+        return Stamp(str(held["digest"]), frozenset(map(str, held["extras"])))
+    except (OSError, ValueError, KeyError, TypeError):
+        return Stamp()
 
 
-def make_venv(python: str, venv: Path) -> None:
-    """Make the environment.
+def find_python(given: str | None) -> str:
+    """A Python new enough for matted.
 
     Raises:
-        Problem: this Python comes without venv, or the folder cannot be written.
+        Problem: there is none, or the one asked for is not.
     """
-    if venv.exists() and any(venv.iterdir()) and not (venv / "pyvenv.cfg").exists():
-        raise Problem(f"{venv} is a folder with other things in it.", "Choose another with --venv DIR.")
-    made = subprocess.run(
-        [python, "-m", "venv", str(venv)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
-    if made.returncode == 0:
-        return
-    if re.search(r"No module named '?(venv|ensurepip)|ensurepip is not\s+available", made.stdout):
-        version = version_of(python) or OLDEST
-        raise Problem(
-            f"{python} comes without the venv module.",
-            f"On Debian or Ubuntu: sudo apt install python{version[0]}.{version[1]}-venv; then run this again.",
+    if given is not None:
+        version = version_of(given)
+        if version is None:
+            raise Problem(f"'{given}' is no Python that starts.", "Give --python the full path of a Python program.")
+        if version < OLDEST:
+            raise too_old(f"'{given}' is Python {dotted(version)}")
+        return given
+    if sys.version_info[:2] >= OLDEST:
+        return sys.executable
+    for candidate in candidates():
+        version = version_of(candidate)
+        if version is not None and version >= OLDEST:
+            say(f"Python {dotted(sys.version_info[:2])} is too old for PyTorch; using {candidate}, {dotted(version)}")
+            return candidate
+    raise too_old(f"This is Python {dotted(sys.version_info[:2])}, and no newer one was found")
+
+
+def too_old(found: str) -> Problem:
+    """Explain that PyTorch needs a newer Python."""
+    what = f"{found}. PyTorch, which matted computes with, needs Python {dotted(OLDEST)} or newer."
+    ways = {
+        "win32": "install Python 3.12 from python.org or the Microsoft Store",
+        "darwin": "install Python 3.12 from python.org, or with 'brew install python@3.12'",
+    }
+    way = ways.get(sys.platform, "install Python 3.12 with the system's package manager, or from python.org")
+    return Problem(what, f"Please {way}, and run this again; or name one with --python PATH.")
+
+
+def candidates() -> Iterator[str]:
+    """Programs that may be a newer Python, best first."""
+    names = [f"python3.{minor}" for minor in BEST_MINORS]
+    for name in [*names, "python3", "python"]:
+        found = shutil.which(name)
+        if found:
+            yield found
+    folders = [Path.home() / ".pyenv" / "versions", Path.home() / ".local" / "share" / "uv" / "python"]
+    for folder in folders:
+        for minor in BEST_MINORS:
+            yield from (str(path) for path in sorted(folder.glob(f"*3.{minor}.*/bin/python3"), reverse=True))
+    for folder in (Path("/opt/homebrew/bin"), Path("/usr/local/bin")):
+        yield from (str(folder / name) for name in names if (folder / name).is_file())
+    programs = Path(os.environ.get("LOCALAPPDATA", "")) / "Programs" / "Python"
+    if os.name == "nt" and programs.is_dir():
+        yield from (str(path) for path in sorted(programs.glob("Python31[0-4]/python.exe"), reverse=True))
+
+
+def version_of(python: str | Path) -> tuple[int, int] | None:
+    """(3, minor) of a Python program; None when it does not start or is a 32-bit one, which has no PyTorch."""
+    code = "import sys; print(sys.version_info[0], sys.version_info[1], int(sys.maxsize > 2**32))"
+    try:
+        done = subprocess.run(
+            [str(python), "-c", code],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            timeout=60,
+            env=clean_environment(),
         )
-    raise explain(made.stdout, f"{venv} could not be made.")
+        major, minor, is_wide = (int(word) for word in done.stdout.split())
+    except (OSError, ValueError, subprocess.TimeoutExpired):
+        return None
+    return (major, minor) if is_wide else None
+
+
+def dotted(version: tuple[int, ...]) -> str:
+    """``3.12`` for (3, 12)."""
+    return ".".join(map(str, version))
+
+
+def create(venv: Path, python: str) -> None:
+    """Make an empty environment with pip in it.
+
+    Raises:
+        Problem: the folder holds something else, or Python lacks what it takes.
+    """
+    is_environment = (venv / "pyvenv.cfg").is_file()
+    if venv.exists() and not is_environment and (not venv.is_dir() or any(venv.iterdir())):
+        raise Problem(f"{venv} exists and is no Python environment.", "Choose another folder with --venv DIR.")
+    check_disk(venv)
+    probe = subprocess.run(
+        [python, "-c", "import venv, ensurepip"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        env=clean_environment(),
+    )
+    if probe.returncode:
+        raise no_venv_module(python)
+    say(f"Making the environment {venv}")
+    command = [python, "-m", "venv", *(["--clear"] if is_environment else []), str(venv)]
+    done = subprocess.run(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", env=clean_environment()
+    )
+    if done.returncode:
+        if "ensurepip" in done.stdout:
+            raise no_venv_module(python)
+        explain(done.stdout, venv, version_of(python) or OLDEST)
+
+
+def no_venv_module(python: str) -> Problem:
+    """Explain what Debian and its descendants leave out."""
+    version = dotted(version_of(python) or sys.version_info[:2])
+    return Problem(
+        f"{python} comes without the venv module, so it cannot make an environment.",
+        f"On Debian and Ubuntu: sudo apt install python{version}-venv (or python3-venv). Elsewhere install Python from "
+        "python.org, or name another one with --python PATH.",
+    )
 
 
 def check_disk(venv: Path) -> None:
-    """Refuse early rather than fail after minutes.
+    """Refuse to start what cannot end well.
 
     Raises:
-        Problem: too little room.
+        Problem: there is too little room for a first installation.
     """
-    free = shutil.disk_usage(str(next(folder for folder in (venv, *venv.parents) if folder.exists()))).free
-    have_torch = any(venv.glob("*/*/site-packages/torch")) or any(venv.glob("Lib/site-packages/torch"))
-    if free < NEEDED and not have_torch:
+    torch = "site-packages/torch/version.py"
+    if any(venv.glob(f"lib/python*/{torch}")) or (venv / "Lib" / torch).is_file():
+        return
+    folder = next(parent for parent in (venv, *venv.parents) if parent.exists())
+    free = shutil.disk_usage(folder).free / 1e9
+    if free < DISK_GB:
         raise Problem(
-            f"{venv} has {free / GIB:.1f} GiB of disk left; the environment needs about {NEEDED // GIB}.",
+            f"The disk of {folder} has {free:.1f} GB left, and the environment needs about {DISK_GB:.0f} GB.",
             "Free some space, or put the environment on another disk with --venv DIR.",
         )
 
 
-def pip(command: list[str], room: Optional[str] = None) -> None:
-    """Run pip, unpacking in the folder ``room``, and tell what it is busy with.
+def install(python: Path, venv: Path, extras: set[str], version: tuple[int, int]) -> None:
+    """Install matted and all it needs, with progress.
 
     Raises:
-        Problem: it failed; its words are explained.
+        Problem: pip failed.
     """
-    started = time.monotonic()
-    environment = {name: value for name, value in os.environ.items() if name not in MISLEADING}
-    environment.update(PYTHONUNBUFFERED="1", PIP_DISABLE_PIP_VERSION_CHECK="1", **({"TMPDIR": room} if room else {}))
-    words: list[str] = []
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment
-    ) as running:
-        assert running.stdout is not None
-        for line in running.stdout:
-            words.append(line)
-            busy = busy_with(line)
-            if busy:
-                print(f"  {time.monotonic() - started:4.0f} s  {busy}", flush=True)
-    if running.returncode:
-        raise explain("".join(words), "pip could not install matted.")
+    say("Installing matted and what it needs; PyTorch is large, so the first time takes some minutes")
+    target = f"{HERE}[{','.join(sorted(extras))}]" if extras else str(HERE)
+    command = [str(python), "-u", "-m", "pip", "install", "--no-input", "--progress-bar", "off", "--editable", target]
+    began = time.monotonic()
+    with roomy_temporary_folder(venv) as environment:
+        code, output = follow(command, environment)
+    with contextlib.suppress(OSError):
+        (venv / LOG).write_text(output, encoding="utf-8")
+    if code:
+        explain(output, venv, version)
+    say(f"Installed in {time.monotonic() - began:.0f} s")
 
 
-def busy_with(line: str) -> Optional[str]:
-    """What a line of pip's means for a person; None when nothing."""
-    found = re.match(r"\s*Downloading (?:\S*/)?([\w.]+?)-(\d[\w.]*)\S*(?: \((.+)\))?", line)
-    if found and not line.rstrip().endswith(".metadata"):
-        size = re.sub(r"\.0\b", "", found[3] or "")
-        if re.search(r"[MG]B", size):
-            return f"downloading {found[1]} {found[2]} ({size})"
-        return None
-    if line.startswith("Installing collected packages"):
-        return f"installing {line.count(',') + 1} packages"
-    if line.startswith("Building wheels") or "Preparing editable metadata" in line:
-        return "building matted"
-    return None
+@contextlib.contextmanager
+def roomy_temporary_folder(venv: Path) -> Iterator[dict[str, str]]:
+    """An environment for pip whose temporary folder can hold the downloads, though ``/tmp`` may be small."""
+    environment = clean_environment()
+    if shutil.disk_usage(tempfile.gettempdir()).free / 1e9 >= DISK_GB / 2:
+        yield environment
+        return
+    with tempfile.TemporaryDirectory(prefix="downloads-", dir=str(venv)) as folder:
+        yield {**environment, "TMPDIR": folder, "TEMP": folder, "TMP": folder}
 
 
-def explain(words: str, happened: str) -> Problem:
-    """What the last words of a failed tool mean."""
-    for pattern, meaning, remedy in FAILURES:
-        if re.search(pattern, words):
-            return Problem(meaning, remedy)
-    last = "\n".join(words.strip().splitlines()[-15:])
-    return Problem(f"{happened} It said:\n{last}", "Put that right and run this again.")
+def clean_environment() -> dict[str, str]:
+    """This process's environment without what would make another Python load strange modules or install elsewhere."""
+    foreign = {"PYTHONHOME", "PYTHONPATH", "PIP_TARGET", "PIP_PREFIX", "__PYVENV_LAUNCHER__"}
+    kept = {name: value for name, value in os.environ.items() if name not in foreign}
+    return {**kept, "PIP_USER": "0", "PIP_DISABLE_PIP_VERSION_CHECK": "1", "PYTHONIOENCODING": "utf-8"}
 
 
-def up_to_date(venv: Path, extras: Sequence[str]) -> bool:
-    """Whether the environment already holds what this source needs."""
-    return venv_python(venv).exists() and same_source(venv) and set(extras) <= set(read_stamp(venv).get("extras", []))
-
-
-def same_source(venv: Path) -> bool:
-    """Whether the environment was made for this pyproject.toml, in this folder."""
-    return read_stamp(venv).get("source") == source_digest()
-
-
-def read_stamp(venv: Path) -> dict[str, object]:
-    """What was installed; empty when nothing, or when that did not end well."""
+def follow(command: list[str], environment: dict[str, str]) -> tuple[int, str]:
+    """Run pip and tell what it does, a line a package; returns its exit code and everything it said."""
+    process = subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        env=environment,
+        text=True,
+        encoding="utf-8",
+        errors="replace",
+    )
+    lines: queue.Queue[str | None] = queue.Queue()
+    threading.Thread(target=read_lines, args=(process.stdout, lines), daemon=True).start()
+    said: list[str] = []
+    progress = Progress()
     try:
-        stamp = json.loads((venv / STAMP).read_text())
-    except (OSError, ValueError):
-        return {}
-    return stamp if isinstance(stamp, dict) else {}
+        while True:
+            try:
+                line = lines.get(timeout=1)
+            except queue.Empty:
+                progress.wait()
+                continue
+            if line is None:
+                break
+            said.append(line)
+            progress.show(line)
+    finally:
+        progress.clear()
+        finish(process)
+    return process.returncode, "".join(said)
 
 
-def source_digest() -> str:
-    """Tells one source from another: where it lies, and what it depends on."""
-    return hashlib.sha256(str(HERE).encode() + (HERE / "pyproject.toml").read_bytes()).hexdigest()
+def read_lines(stream: Iterator[str], lines: queue.Queue[str | None]) -> None:
+    """Hand a stream's lines to a queue; None is its end."""
+    for line in stream:
+        lines.put(line)
+    lines.put(None)
 
 
-def venv_python(venv: Path) -> Path:
-    """The environment's interpreter."""
-    return venv / "Scripts" / "python.exe" if os.name == "nt" else venv / "bin" / "python"
+class Progress:
+    """pip's output in a person's words: packages with their sizes, and the seconds since the start."""
+
+    def __init__(self) -> None:
+        self._began = time.monotonic()
+        self._told = self._began
+        self._doing = "starting"
+        self._is_terminal = sys.stdout.isatty()
+
+    def show(self, line: str) -> None:
+        """Tell what one line of pip means, if it means something."""
+        words = line.strip()
+        package = re.match(
+            r"(?:Downloading|Using cached) (?:\S+/)?(?P<file>\S+?)(?:\.metadata)? \((?P<size>[^)]+)\)", words
+        )
+        if package and ".metadata" not in words:
+            name = re.match(r"(?P<name>[^-]+)-(?P<version>[^-]+)", package["file"])
+            label = f"{name['name']} {name['version']}" if name else package["file"]
+            self._doing = f"{'downloading' if words.startswith('D') else 'taking'} {label}"
+            self._tell(f"{label} ({package['size']})")
+        elif words.startswith("Installing collected packages"):
+            count = words.count(",") + 1
+            self._doing = f"unpacking {count} packages"
+            self._tell(f"unpacking {count} packages")
+
+    def wait(self) -> None:
+        """Show that it still goes on: every second on a terminal, every half minute in a log."""
+        if self._is_terminal:
+            print(f"\r  {self._clock()} {self._doing} ...\033[K", end="", flush=True)
+        elif time.monotonic() - self._told > 30:
+            self._tell(f"{self._doing} ...")
+
+    def clear(self) -> None:
+        """Take the waiting line away."""
+        if self._is_terminal:
+            print("\r\033[K", end="", flush=True)
+
+    def _tell(self, text: str) -> None:
+        self.clear()
+        print(f"  {self._clock()} {text}", flush=True)
+        self._told = time.monotonic()
+
+    def _clock(self) -> str:
+        return f"{time.monotonic() - self._began:4.0f} s"
 
 
-def run(command: Sequence[str], folder: Optional[Path] = None) -> int:
-    """Run a command in the open; returns its exit code."""
-    sys.stdout.flush()
-    return subprocess.call(list(command), cwd=None if folder is None else str(folder))
+def explain(output: str, venv: Path, version: tuple[int, int]) -> NoReturn:
+    """Turn a failure of pip or venv into a problem with a remedy.
+
+    Raises:
+        Problem: always.
+    """
+    for diagnosis in DIAGNOSES:
+        found = re.search(diagnosis.pattern, output)
+        if found:
+            facts = {
+                "package": found.groupdict().get("package", ""),
+                "python": dotted(version),
+                "machine": f"{platform.system()} {platform.machine()}",
+                "gb": DISK_GB,
+            }
+            raise Problem(diagnosis.what.format(**facts), diagnosis.remedy.format(**facts))
+    last = [line for line in output.splitlines() if line.strip()][-3:]
+    what = "Installing failed. pip said last: " + " / ".join(line.strip() for line in last)
+    raise Problem(what, f"Everything it said is in {venv / LOG}. Run the same command again, or remove {venv} first.")
+
+
+def run(command: list[str | Path], *, folder: Path | None = None) -> int:
+    """Run a program of the environment in this terminal; returns its exit code."""
+    process = subprocess.Popen([str(word) for word in command], cwd=folder, env=clean_environment())
+    try:
+        return process.wait()
+    finally:
+        finish(process)
+
+
+def finish(process: subprocess.Popen[str] | subprocess.Popen[bytes]) -> None:
+    """See a program to its end: after Ctrl-C, which reached it too, it has ten seconds to clean up."""
+    with contextlib.suppress(KeyboardInterrupt, subprocess.TimeoutExpired):
+        process.wait(timeout=10)
+    if process.poll() is None:
+        process.kill()
+        process.wait()
+
+
+def say(text: str) -> None:
+    """Tell what happens now."""
+    print(text, flush=True)
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    sys.exit(main())
