@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -39,6 +39,8 @@ _REC709 = (0.64, 0.33, 0.30, 0.60, 0.15, 0.06, 0.3127, 0.3290)
 _AP0 = (0.7347, 0.2653, 0.0, 1.0, 0.0001, -0.077, 0.32168, 0.33767)
 _SRGB_NAMES = frozenset({"srgb", "srgb_rec709_scene", "srgb_rec709_display", "srgb - display", "srgb - texture"})
 _CINEON_NAMES = frozenset({"cineon", "kodaklog", "printing density"})
+_SRGB_ENOUGH = _SRGB_NAMES | {"g22_rec709_scene"}
+"""What files say that means sRGB; a PNG's gamma of 1/2.2 is the nearest that gAMA can come to sRGB's curve."""
 _LINEAR_REC709 = ("lin_rec709_scene", "lin_rec709", "Linear Rec.709 (sRGB)", "lin_srgb", "Utility - Linear - sRGB")
 
 Linearise = Callable[[Array], Array]
@@ -52,9 +54,10 @@ class ColorSettings:
         colorspace: the plate's colour space by its name, alias or role in the config; ``sRGB`` and ``Cineon`` are known
             without one. None asks the file: its declared space or chromaticities, else scene-linear for floating point,
             log when a DPX header says so, sRGB for everything else.
-        exposure: stops, -20..20, applied in linear light. ``auto`` brings the log-average of the plate's first frame to
-            middle grey and keeps that for the whole shot, so nothing flickers and a plate rendered two stops darker
-            looks the same to the network; it leaves display-referred plates alone, as they are exposed already.
+        exposure: stops, -20..20, applied in linear light. ``auto`` brings the brightest log-average among the plate's
+            first, middle and last frame to middle grey (three, since shots fade in and out) and keeps that for the
+            whole shot, so nothing flickers and a plate rendered two stops darker looks the same to the network; it
+            leaves display-referred plates alone, as they are exposed already.
         config: OCIO config file or ``ocio://`` name; None is ``BUILT_IN_CONFIG``.
 
     Raises:
@@ -129,13 +132,14 @@ class ColorTransform:
 
     @property
     def needs_anchor(self) -> bool:
-        """Whether :meth:`anchor` must see the shot's first frame before anything is converted."""
+        """Whether :meth:`anchor` must see some of the shot before anything is converted."""
         return self._auto and self.scene_referred
 
-    def anchor(self, pixels: Array) -> None:
-        """Fix the automatic exposure from one frame (H, W, 3) in the plate's space."""
+    def anchor(self, frames: Iterable[Array]) -> None:
+        """Fix the automatic exposure from frames (H, W, 3) in the plate's space. Limited to 10 stops either way."""
         if self.needs_anchor:
-            self._gain = automatic_gain(self._linearise(_finite(pixels)))
+            level = max((log_average(self._light(frame)) for frame in frames), default=0.0)
+            self._gain = float(np.clip(MIDDLE_GREY / level, 2.0**-10, 2.0**10)) if level > 0 else 1.0
 
     def __call__(self, pixels: Array) -> Array:
         """Convert (H, W, 3) float32 in the plate's space to display-referred sRGB, 0..1, finite.
@@ -143,14 +147,15 @@ class ColorTransform:
         An sRGB plate at its own exposure passes through untouched. Otherwise highlights above ``KNEE`` roll off towards
         1 without reaching it, NaN and negatives become 0.
         """
-        known = _finite(pixels)
         if self._linearise is srgb_to_linear and self._gain == 1.0:
-            return known.clip(0.0, 1.0)
-        light = np.nan_to_num(self._linearise(known), nan=0.0, posinf=_BRIGHTEST, neginf=0.0)
-        display = linear_to_srgb(np.maximum(light * np.float32(self._gain), 0.0))
+            return _finite(pixels).clip(0.0, 1.0)
+        display = linear_to_srgb(np.maximum(self._light(pixels) * np.float32(self._gain), 0.0))
         if not self.scene_referred and self._gain == 1.0:
             return display.clip(0.0, 1.0)
         return roll_off(display)
+
+    def _light(self, pixels: Array) -> Array:
+        return _finite(self._linearise(_finite(pixels)))
 
 
 def srgb_to_linear(display: Array) -> Array:
@@ -190,20 +195,19 @@ def cineon_to_linear(code: Array) -> Array:
     return np.asarray((light - black) / (1.0 - black), np.float32)
 
 
-def automatic_gain(light: Array) -> float:
-    """Gain bringing the log-average of a linear Rec.709 frame (H, W, 3) to ``MIDDLE_GREY``.
+def log_average(light: Array) -> float:
+    """The log-average luminance of a linear Rec.709 frame (H, W, 3); 0 when it is empty.
 
-    Scaling the frame scales the gain inversely, exactly: near-black (below a thousandth of the 99th percentile) and
-    empty pixels are left out by a threshold that scales too. An empty frame has gain 1. Limited to 10 stops either way.
+    It scales with the frame, exactly: near-black (below a thousandth of the 99th percentile) and empty pixels are left
+    out by a threshold that scales too.
     """
     rows = max(1, light.shape[0] // 512)
     columns = max(1, light.shape[1] // 512)
     luminance = (light[::rows, ::columns] @ _LUMINANCE).astype(np.float64)
     seen = luminance[luminance > 0]
     if seen.size == 0:
-        return 1.0
-    seen = seen[seen >= np.percentile(seen, 99) / 1000]
-    return float(np.clip(MIDDLE_GREY / np.exp(np.log(seen).mean()), 2.0**-10, 2.0**10))
+        return 0.0
+    return float(np.exp(np.log(seen[seen >= np.percentile(seen, 99) / 1000]).mean()))
 
 
 def primaries_matrix(source: tuple[float, ...], target: tuple[float, ...]) -> NDArray[np.float64]:
@@ -246,7 +250,7 @@ def _guess(file: FileColor) -> str | None:
     if file.is_aces:
         return CHROMATICITIES
     if file.declared:
-        return file.declared
+        return None if file.declared.lower() in _SRGB_ENOUGH else file.declared
     if file.is_float or file.transfer == "Linear":
         return "scene_linear"
     return None
@@ -261,7 +265,8 @@ def _usable(chromaticities: tuple[float, ...]) -> bool:
 
 
 def _finite(pixels: Array) -> Array:
-    return np.nan_to_num(pixels, nan=0.0, posinf=_BRIGHTEST, neginf=-_BRIGHTEST)
+    """NaN is 0; nothing is further from it than half floats go, so that no curve overflows."""
+    return np.nan_to_num(np.clip(pixels, -_BRIGHTEST, _BRIGHTEST), nan=0.0)
 
 
 def _by_matrix(matrix: NDArray[np.float64]) -> Linearise:
@@ -340,7 +345,7 @@ class Config:
             if result.has_error:
                 message = f"OpenColorIO cannot convert from '{name}': {result.geterror()}."
                 raise ColorError("color_space", message, hint="Choose another --colorspace.", path=self.name)
-            return turn(np.asarray(result.get_pixels(oiio.FLOAT), np.float32).reshape(pixels.shape))
+            return turn(_finite(np.asarray(result.get_pixels(oiio.FLOAT), np.float32).reshape(pixels.shape)))
 
         return convert
 

@@ -2,8 +2,8 @@
 
 Plates, masks and finished mattes are read by the same few lines, so none of them can forget a trap: errors come back as
 return values, PNG alpha is straight on disk, a JPEG cut short is returned as half a picture, and pixels lie in a data
-window that may be smaller or larger than the picture. Knows nothing of plates or masks: it raises :class:`UnreadableError`,
-which its callers turn into an error that names the frame and the remedy.
+window that may be smaller or larger than the picture. Knows nothing of plates or masks: it raises
+:class:`UnreadableError`, which its callers turn into an error that names the frame and the remedy.
 """
 
 from __future__ import annotations
@@ -27,8 +27,6 @@ EXTENSIONS = frozenset(
 
 LARGEST = 1 << 28
 """Pixels in the largest display window accepted (16384 x 16384): a damaged header must not ask for all the memory."""
-
-_INTEGER_RANGE = {"uint8": 255.0, "uint16": 65535.0, "uint32": 4294967295.0}
 
 
 class UnreadableError(Exception):
@@ -116,7 +114,7 @@ def read_channels(path: Path, part: Part, channels: Sequence[int]) -> Array:
         pixels = source.read_image(part.index, 0, first, last, part.pixel_type)
         said = source.geterror()
     if pixels is None:
-        raise UnreadableError(said or "no pixels could be read")
+        raise UnreadableError(_first_line(said) or "no pixels could be read")
     if "premature end" in said.lower():
         raise UnreadableError("the file is cut short")
     stored = np.asarray(pixels).reshape(part.data.height, part.data.width, last - first)
@@ -125,10 +123,9 @@ def read_channels(path: Path, part: Part, channels: Sequence[int]) -> Array:
 
 def _as_float(pixels: NDArray[Any]) -> Array:
     """Integers over their largest value (8-bit is exactly value / 255); floats as they are."""
-    scale = _INTEGER_RANGE.get(pixels.dtype.name)
-    if scale is None:
+    if not np.issubdtype(pixels.dtype, np.integer):
         return pixels.astype(np.float32)
-    return pixels.astype(np.float32) / np.float32(scale)
+    return pixels.astype(np.float32) / np.float32(np.iinfo(pixels.dtype).max)
 
 
 def _place(pixels: Array, part: Part) -> Array:
@@ -181,4 +178,4 @@ def _opened(path: Path) -> Iterator[Any]:
 
 
 def _first_line(text: str) -> str:
-    return text.strip().splitlines()[0] if text.strip() else ""
+    return text.strip().splitlines()[0].rstrip(". ") if text.strip() else ""

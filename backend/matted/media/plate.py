@@ -7,7 +7,10 @@ threads.
 from __future__ import annotations
 
 import difflib
+import math
 import threading
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -19,8 +22,9 @@ from matted.media.color import ColorSettings, ColorTransform, FileColor
 from matted.media.image import Array, Image, Part, UnreadableError, Window, read_channels, read_image
 from matted.media.sequence import Sequence
 
-_RGB = (("R", "G", "B"), ("r", "g", "b"), ("red", "green", "blue"), ("Red", "Green", "Blue"))
-_GREY = ("Y", "y", "L", "luminance", "gray", "grey", "I")
+_COLOURS = (("R", "G", "B"), ("r", "g", "b"), ("red", "green", "blue"), ("Red", "Green", "Blue"))
+_GREYS = (("Y",), ("y",), ("L",), ("luminance",), ("gray",), ("grey",), ("I",))
+_BEAUTY = frozenset({"rgba", "rgb", "beauty", "combined", "color", "colour", "main"})
 
 _CARRIED = (
     "smpte:KeyCode", "screenWindowCenter", "screenWindowWidth", "worldToCamera", "worldToNDC", "worldToScreen",
@@ -87,7 +91,8 @@ class Plate:
         sequence: from :func:`matted.media.sequence.find_sequence`.
         color: how the file's values become display colours.
         part: EXR part by name or position; by default the first that holds red, green and blue.
-        layer: the layer to read (``beauty`` reads ``beauty.R``...), or one channel by its full name.
+        layer: the layer to read (``beauty`` reads ``beauty.R``...), or one channel by its full name; by default the
+            channels outside any layer, else the layer called ``rgba``, ``beauty``, ``combined``..., else the only one.
 
     Raises:
         PlateError: the first frame cannot be read, or has no such part or layer.
@@ -110,7 +115,8 @@ class Plate:
         self._movie = movie.Movie(sequence.path(sequence.frames[0])) if sequence.is_movie else None
         first = sequence.frames[0]
         if self._movie is not None:
-            header, channels, file_format = self._movie.header(), ("R", "G", "B"), "movie"
+            header, file_format = self._movie.header(), "movie"
+            channels: tuple[str, ...] = ("R", "G", "B")
             hints = FileColor(file_format="movie", is_float=False)
         else:
             image, chosen, indices = self._choose(first)
@@ -178,9 +184,14 @@ class Plate:
         """Fix the automatic exposure once for the shot, from frames that do not depend on the order of reading."""
         with self._lock:
             if not self._anchored:
-                first = self.frames[0]
-                self._transform.anchor(raw if frame == first else self.read_raw(first))
+                self._transform.anchor(self._samples(frame, raw))
                 self._anchored = True
+
+    def _samples(self, frame: int, raw: Array) -> Iterator[Array]:
+        """The first, middle and last frame; a damaged one is passed over here, for it is reported when asked for."""
+        for sample in {self.frames[0], self.frames[len(self.frames) // 2], self.frames[-1]}:
+            with suppress(PlateError):
+                yield raw if sample == frame else self.read_raw(sample)
 
     def _choose(self, frame: int) -> tuple[Image, Part, tuple[int, ...]]:
         """The headers of a frame, the part to read, and its red, green and blue (or one grey) channel."""
@@ -189,33 +200,32 @@ class Plate:
             image = read_image(path)
         except UnreadableError as error:
             raise _unreadable(path, frame, error) from error
-        for part in self._parts(image, frame):
-            indices = _channels(part, self._layer)
-            if indices:
-                return image, part, indices
-        raise self._no_channels(image, frame)
+        chosen = _find_channels(self._parts(image, frame), self._layer)
+        if chosen is None:
+            raise self._no_channels(image, frame)
+        return image, *chosen
 
     def _parts(self, image: Image, frame: int) -> tuple[Part, ...]:
         if self._part is None:
             return image.parts
-        chosen = tuple(part for part in image.parts if self._part in (part.index, part.name))
+        chosen = tuple(part for part in image.parts if self._part in (part.index, str(part.index), part.name))
         if not chosen:
             names = ", ".join(f"{part.index} ({part.name or 'unnamed'})" for part in image.parts)
             message = f"Frame {frame}, {image.path}, has no part '{self._part}'."
-            raise PlateError(
-                "plate_unreadable", message, hint=f"Its parts are {names}.", path=image.path, frame=frame
-            )
+            raise PlateError("plate_unreadable", message, hint=f"Choose one of {names}.", path=image.path, frame=frame)
         return chosen
 
     def _no_channels(self, image: Image, frame: int) -> PlateError:
         names = [channel for part in image.parts for channel in part.channels]
         if self._layer is None:
-            message = f"Frame {frame}, {image.path}, has no red, green and blue and no single grey channel."
+            message = f"Frame {frame}, {image.path}, does not show which of its channels are the picture."
         else:
             message = f"Frame {frame}, {image.path}, has no layer or channel '{self._layer}'."
         layers = sorted({name.rpartition(".")[0] or name for name in names})
         close = difflib.get_close_matches(self._layer or "", [*layers, *names], n=3)
-        hint = f"Did you mean {' or '.join(close)}?" if close else f"Choose a layer or channel: {', '.join(layers[:12])}."
+        hint = f"Choose a layer or channel: {', '.join(layers[:12])}."
+        if close:
+            hint = f"Did you mean {' or '.join(close)}?"
         return PlateError("plate_unreadable", message, hint=hint, path=image.path, frame=frame)
 
     def _check_size(self, part: Part, frame: int, path: Path) -> None:
@@ -228,33 +238,54 @@ class Plate:
         raise PlateError("plate_size", message, hint=hint, path=path, frame=frame)
 
 
-def _channels(part: Part, layer: str | None) -> tuple[int, ...]:
-    """Positions of red, green and blue, or of one grey channel; empty when the part has none such."""
-    names = part.channels
+def _find_channels(parts: tuple[Part, ...], layer: str | None) -> tuple[Part, tuple[int, ...]] | None:
+    """The part to read and where in it red, green and blue lie, or one grey; None when that is not plain."""
+    for part in parts:
+        if layer in part.channels:
+            return part, (part.channels.index(layer),)
+    places = [(part, prefix) for part in parts for prefix in _prefixes(part, layer)]
+    places.sort(key=lambda place: _rank(place[1]))
+    for sets in (_COLOURS, _GREYS):
+        found = [
+            (part, prefix, tuple(part.channels.index(prefix + name) for name in names))
+            for part, prefix in places
+            for names in sets
+            if all(prefix + name in part.channels for name in names)
+        ]
+        is_plain = layer is not None or len(found) == 1 or (found and _rank(found[0][1]) < _rank("other."))
+        if found:
+            return (found[0][0], found[0][2]) if is_plain else None
+    single = [
+        (part, (index,))
+        for part in parts
+        for index, name in enumerate(part.channels)
+        if layer is None or name.startswith(f"{layer}.") or part.name == layer
+    ]
+    return single[0] if len(single) == 1 else None
+
+
+def _prefixes(part: Part, layer: str | None) -> list[str]:
+    """What channel names of the picture may begin with."""
     if layer is not None:
-        if layer in names:
-            return (names.index(layer),)
-        prefixes = [f"{layer}."] + ([""] if part.name == layer else [])
-    else:
-        prefixes = ["", *sorted({f"{name.rpartition('.')[0]}." for name in names if "." in name})]
-    for prefix in prefixes:
-        for triple in _RGB:
-            if all(prefix + name in names for name in triple):
-                return tuple(names.index(prefix + name) for name in triple)
-    for prefix in prefixes:
-        for name in _GREY:
-            if prefix + name in names:
-                return (names.index(prefix + name),)
-    inside = [index for index, name in enumerate(names) if layer is None or name.startswith(f"{layer}.")]
-    return (inside[0],) if len(inside) == 1 else ()
+        return [f"{layer}."] + ([""] if part.name == layer else [])
+    layers = {name.rpartition(".")[0] for name in part.channels}
+    return sorted(f"{name}." if name else "" for name in layers if "crypto" not in name.lower())
+
+
+def _rank(prefix: str) -> int:
+    """Channels outside any layer first, then a layer whose name says it is the picture, then any other."""
+    if not prefix:
+        return 0
+    return 1 if prefix.rstrip(".").rpartition(".")[2].lower() in _BEAUTY else 2
 
 
 def _header(part: Part) -> PlateHeader:
     timecode = part.value("smpte:TimeCode")
+    aspect = float(part.value("PixelAspectRatio") or 1.0)
     carried = tuple((name, *part.attributes[name]) for name in _CARRIED if name in part.attributes)
     return PlateHeader(
         window=part.window,
-        pixel_aspect=float(part.value("PixelAspectRatio") or 1.0),
+        pixel_aspect=aspect if aspect > 0 and math.isfinite(aspect) else 1.0,
         timecode=(int(timecode[0]), int(timecode[1])) if timecode else None,
         frame_rate=_frame_rate(part),
         carried=carried,
