@@ -420,7 +420,8 @@ def follow(command: list[str], environment: dict[str, str]) -> tuple[int, str]:
         errors="replace",
     )
     lines: queue.Queue[str | None] = queue.Queue()
-    threading.Thread(target=read_lines, args=(process.stdout, lines), daemon=True).start()
+    reader = threading.Thread(target=read_lines, args=(process.stdout, lines), daemon=True)
+    reader.start()
     said: list[str] = []
     progress = Progress()
     try:
@@ -437,6 +438,9 @@ def follow(command: list[str], environment: dict[str, str]) -> tuple[int, str]:
     finally:
         progress.clear()
         finish(process)
+        reader.join(timeout=10)
+        if not reader.is_alive() and process.stdout is not None:
+            process.stdout.close()
     return process.returncode, "".join(said)
 
 
