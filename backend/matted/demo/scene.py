@@ -195,7 +195,7 @@ def _kite_at(time: float) -> tuple[npt.NDArray[np.float64], float, float]:
 
 def _ball_color(normal: npt.NDArray[np.float64], time: float, weave: Pixels) -> Pixels:
     """Six panels, two caps and a seam, rolling; (3, h, w) unit normals in, (h, w, 3) lit colours out."""
-    roll, tilt = 0.16 * time + 0.4, 0.5
+    roll, tilt = 0.1 * time + 0.4, 0.5
     x = normal[0] * np.cos(roll) + normal[1] * np.sin(roll)
     y = normal[1] * np.cos(roll) - normal[0] * np.sin(roll)
     y, z = y * np.cos(tilt) - normal[2] * np.sin(tilt), y * np.sin(tilt) + normal[2] * np.cos(tilt)
