@@ -12,6 +12,7 @@ import re
 import threading
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -302,7 +303,8 @@ def _save(path: Path, frame: int, spec: Any, pixels: NDArray[Any]) -> None:
     except OSError as error:
         raise _refused(path, frame, error) from error
     finally:
-        beside.unlink(missing_ok=True)
+        with suppress(OSError):  # whatever stopped the writing may stop this too, and is what to report
+            beside.unlink(missing_ok=True)
 
 
 def _write(beside: Path, file_format: str, spec: Any, pixels: NDArray[Any]) -> None:
