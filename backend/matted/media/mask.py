@@ -6,6 +6,7 @@ What a file means, first rule that fits:
 - ``layer`` given: that layer or channel, one object;
 - a palette PNG: one object per index but 0, named ``1``, ``2``...; a palette of greys reaching white is a greyscale
   picture stored cheaply and is read as one;
+- an EXR that matted packed four objects into: those, by the names in its header;
 - an EXR with matte layers (``hero.A``, ``dog.mask``; a part holding one ``A``): one object per layer, named after it;
 - an alpha channel that is not the same everywhere: the alpha, one object;
 - an RGB picture in a few flat colours of different hues: one object per colour but black, named by its hex, ``ff0000``;
@@ -15,6 +16,7 @@ What a file means, first rule that fits:
 from __future__ import annotations
 
 import difflib
+import json
 import logging
 from collections.abc import Sequence as Several
 from fractions import Fraction
@@ -87,8 +89,9 @@ def _read(
     file: Path, size: tuple[int, int], frame: int, layer: str | None, pick: Several[str] | None
 ) -> dict[str, Array]:
     image = read_image(file)
-    for part in image.parts:
-        _check_size(part, size, file, frame)
+    _check_size(
+        image.parts[0], size, file, frame
+    )  # the parts of an EXR share a window; further TIFF pages are not read
     crypto = cryptomatte.find(image)
     if crypto:
         return cryptomatte.read(image, crypto, frame=frame, layer=layer, pick=pick)
@@ -97,7 +100,7 @@ def _read(
     ids = indexed.read_indices(file)
     if ids is not None and not ids.is_greyscale:
         return {str(value): (ids.indices == value).astype(np.float32) for value in np.unique(ids.indices) if value != 0}
-    layers = _matte_layers(image)
+    layers = _packed(image) or _matte_layers(image)
     if layers:
         return {name: read_channels(file, part, [index])[..., 0] for name, part, index in layers}
     return _picture(image, frame)
@@ -107,9 +110,7 @@ def _check_size(part: Part, size: tuple[int, int], file: Path, frame: int) -> No
     found = (part.window.width, part.window.height)
     if found == size:
         return
-    message = (
-        f"The mask of frame {frame}, {file}, is {found[0]}x{found[1]} but the plate is {size[0]}x{size[1]}."
-    )
+    message = f"The mask of frame {frame}, {file}, is {found[0]}x{found[1]} but the plate is {size[0]}x{size[1]}."
     if Fraction(*found) == Fraction(*size):
         hint = f"The mask is the plate at {100 * found[0] / size[0]:.0f} %: render it at {size[0]}x{size[1]}."
     else:
@@ -140,6 +141,18 @@ def _inside(part: Part, channel: str, layer: str) -> bool:
 
 def _names(part: Part, channel: str) -> tuple[str, ...]:
     return tuple(name for name in (channel, channel.rpartition(".")[0], part.name) if name)
+
+
+def _packed(image: Image) -> list[tuple[str, Part, int]]:
+    """Objects of an EXR that ``matte`` packed into red, green, blue and alpha, as its header names them."""
+    part = image.parts[0]
+    names = part.value("matted/objects")
+    if not names or part.channels != ("R", "G", "B", "A"):
+        return []
+    try:
+        return [(str(name), part, index) for index, name in zip(range(4), json.loads(names), strict=False)]
+    except (ValueError, TypeError) as error:
+        raise UnreadableError(f"its list of objects is damaged ({error})") from error
 
 
 def _matte_layers(image: Image) -> list[tuple[str, Part, int]]:
