@@ -41,14 +41,19 @@ def write_masks(folder, frames, row=0):
     return folder
 
 
-def save(path, pixels, channels=None):
-    """Write (H, W, C) pixels in their own type; the file's time is always the same, so drawing anew changes nothing."""
-    spec = oiio.ImageSpec(
-        pixels.shape[1], pixels.shape[0], pixels.shape[2], str(pixels.dtype).replace("float16", "half")
-    )
+def save(path, pixels, channels=None, attributes=None):
+    """Write (H, W, C) pixels in their own type; the file's time is always the same, so drawing anew changes nothing.
+
+    Attributes are header fields by OpenImageIO's names; a pair of (type, value) where the type is not plain.
+    """
+    height, width, count = pixels.shape
+    kind = {"float16": "half", "float32": "float"}.get(str(pixels.dtype), str(pixels.dtype))
+    spec = oiio.ImageSpec(width, height, count, kind)
     if channels:
         spec.channelnames = channels
     spec.attribute("DateTime", "1970:01:01 00:00:00")
+    for name, value in (attributes or {}).items():
+        spec.attribute(name, *value) if isinstance(value, tuple) else spec.attribute(name, value)
     file = oiio.ImageOutput.create(str(path))
     assert file.open(str(path), spec), file.geterror()
     assert file.write_image(np.ascontiguousarray(pixels)), file.geterror()

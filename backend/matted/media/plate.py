@@ -7,7 +7,6 @@ threads.
 from __future__ import annotations
 
 import difflib
-import math
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
@@ -285,7 +284,7 @@ def _header(part: Part) -> PlateHeader:
     carried = tuple((name, *part.attributes[name]) for name in _CARRIED if name in part.attributes)
     return PlateHeader(
         window=part.window,
-        pixel_aspect=aspect if aspect > 0 and math.isfinite(aspect) else 1.0,
+        pixel_aspect=aspect if 0.01 < aspect < 100 else 1.0,  # DPX headers are full of unset fields
         timecode=(int(timecode[0]), int(timecode[1])) if timecode else None,
         frame_rate=_frame_rate(part),
         carried=carried,

@@ -179,7 +179,8 @@ def test_when_primaries_are_the_same_then_the_matrix_is_the_identity_and_white_s
 
 
 @pytest.mark.parametrize(
-    "name", ["ACEScg", "acescg", "lin_ap1_scene", "scene_linear", "ARRI LogC4", "S-Log3 S-Gamut3", "Raw", "srgb", "cineon"]
+    "name",
+    ["ACEScg", "acescg", "lin_ap1_scene", "scene_linear", "ARRI LogC4", "S-Log3 S-Gamut3", "Raw", "srgb", "cineon"],
 )
 def test_when_a_space_is_named_by_name_alias_or_role_then_it_is_found_in_any_case(name):
     made = transform(colorspace=name)

@@ -87,7 +87,10 @@ def test_when_a_folder_holds_several_sequences_then_they_are_named_with_a_patter
     shot = folder("a.1.exr", "a.10.exr", "b.0001.exr", "c.exr")
     with pytest.raises(PlateError, match=r"holds 3 sequences: a\.#\.exr, b\.####\.exr, c\.exr\.") as raised:
         find_sequence(shot)
-    assert raised.value.code == "plate_missing" and raised.value.hint == f"Name the one you mean, for example {shot}/a.#.exr."
+    assert (
+        raised.value.code == "plate_missing"
+        and raised.value.hint == f"Name the one you mean, for example {shot}/a.#.exr."
+    )
     assert find_sequence(shot / "a.#.exr").frames == (1, 10)
 
 
@@ -107,8 +110,16 @@ def test_when_one_file_is_given_then_it_is_a_plate_of_one_frame(folder, name, fr
         ("plat.####.exr", "No file matches", "Did you mean {0}/plate.####.exr?"),
         ("plate.####.dpx", "No file matches", "Did you mean {0}/plate.####.exr?"),
         ("zzz.exr", "There is no file or folder", "Check the path; {0} holds deep, plate.####.exr."),
-        ("nowhere/plate.####.exr", "There is no folder {0}/nowhere.", "Check the path; {0} holds deep, plate.####.exr."),
-        ("no/where/p.exr", "There is no file or folder", "The folder {0}/no/where does not exist either; check the path."),
+        (
+            "nowhere/plate.####.exr",
+            "There is no folder {0}/nowhere.",
+            "Check the path; {0} holds deep, plate.####.exr.",
+        ),
+        (
+            "no/where/p.exr",
+            "There is no file or folder",
+            "The folder {0}/no/where does not exist either; check the path.",
+        ),
         ("deep", "There are no images in the folder {0}/deep.", "Choose another folder: {0}/deep holds notes.txt."),
     ],
 )
