@@ -156,7 +156,10 @@ def _packed(image: Image) -> list[tuple[str, Part, int]]:
 
 
 def _matte_layers(image: Image) -> list[tuple[str, Part, int]]:
-    """Layers holding nothing but one matte channel: (name, part, channel)."""
+    """Layers holding nothing but one matte channel: (name, part, channel).
+
+    Views keep a layer of one name in a part each; those go by the names of their parts, which EXR keeps apart.
+    """
     found: list[tuple[str, Part, int]] = []
     for part in image.parts:
         prefixes = [channel.rpartition(".")[0] for channel in part.channels]
@@ -165,7 +168,8 @@ def _matte_layers(image: Image) -> list[tuple[str, Part, int]]:
             name = prefix or (part.name if len(image.parts) > 1 else "")
             if name and last in _MATTE_CHANNELS and prefixes.count(prefix) == 1:
                 found.append((name, part, index))
-    return found
+    names = [name for name, _, _ in found]
+    return [(part.name if names.count(name) > 1 else name, part, index) for name, part, index in found]
 
 
 def _picture(image: Image, frame: int) -> dict[str, Array]:

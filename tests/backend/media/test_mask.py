@@ -286,6 +286,15 @@ def test_when_parts_hold_one_alpha_each_then_each_part_is_an_object(tmp_path, ex
     assert np.array_equal(read(path, layer="dog")[""], found["dog"])
 
 
+def test_when_two_views_hold_a_layer_of_one_name_then_both_are_kept(tmp_path, exr_parts):
+    views = {"mask_left": {"hero.A": half(disc())}, "mask_right": {"hero.A": half(disc()[::-1])}}
+
+    found = read(exr_parts(tmp_path / "parts.exr", views))
+
+    assert set(found) == set(views)
+    assert all(np.array_equal(found[name], views[name]["hero.A"].astype(np.float32)) for name in views)
+
+
 def test_when_no_such_layer_is_there_then_near_names_are_offered(tmp_path, exr):
     path, _ = layered(tmp_path, exr)
 
