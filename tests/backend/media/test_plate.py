@@ -199,7 +199,7 @@ def test_when_layers_are_equals_then_none_is_guessed(exr, tmp_path):
 
 
 def test_when_the_layer_does_not_exist_then_near_ones_are_offered(layered):
-    with pytest.raises(PlateError, match="Frame 1001, .* has no layer or channel 'beaty'") as raised:
+    with pytest.raises(PlateError, match=r"Frame 1001, .* has no layer or channel 'beaty'") as raised:
         plate(layered(), layer="beaty")
     assert raised.value.code == "plate_unreadable" and "Did you mean beauty" in raised.value.hint
     assert raised.value.frame == 1001
