@@ -54,6 +54,7 @@ class Part:
         window: the display window.
         data: the data window: where the stored pixels lie.
         pixel_type: ``half``, ``float``, ``uint8``, ``uint16``, ``uint32``.
+        is_deep: whether pixels hold any number of samples; OpenImageIO then leaves flat reads unfilled.
         attributes: every other header field: name -> (OIIO type, value).
     """
 
@@ -63,6 +64,7 @@ class Part:
     window: Window
     data: Window
     pixel_type: str
+    is_deep: bool
     attributes: dict[str, tuple[Any, Any]]
 
     def value(self, name: str) -> Any:
@@ -105,8 +107,10 @@ def read_channels(path: Path, part: Part, channels: Sequence[int]) -> Array:
         their largest value; half and float come as stored, so values above 1, negatives, NaN and Inf survive.
 
     Raises:
-        UnreadableError: damaged, cut short, or larger than ``LARGEST``.
+        UnreadableError: damaged, cut short, deep, or larger than ``LARGEST``.
     """
+    if part.is_deep:
+        raise UnreadableError("it is a deep image, which must be flattened first")
     if part.window.width * part.window.height > LARGEST or part.data.width * part.data.height > LARGEST:
         raise UnreadableError(f"its header claims {part.window.width}x{part.window.height} pixels")
     first, last = min(channels), max(channels) + 1
@@ -152,6 +156,7 @@ def _part(spec: Any, index: int) -> Part:
         window=Window(spec.full_x, spec.full_y, spec.full_width, spec.full_height),
         data=Window(spec.x, spec.y, spec.width, spec.height),
         pixel_type=str(spec.format),
+        is_deep=bool(spec.deep),
         attributes=attributes,
     )
 

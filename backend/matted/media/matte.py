@@ -92,7 +92,7 @@ class MatteWriter:
         metadata: strings kept in every EXR as ``matted/<key>``.
 
     Raises:
-        MaskError: ``object_name``: two objects share a name.
+        MaskError: ``object_name``: two objects share a name, or a name is not text.
     """
 
     def __init__(
@@ -105,7 +105,7 @@ class MatteWriter:
         metadata: Mapping[str, str] | None = None,
     ) -> None:
         self.folder = Path(folder)
-        self.objects = tuple(objects)
+        self.objects = tuple(name or "object" for name in objects)
         self.settings = settings
         self.info = info
         self.metadata = dict(metadata or {})
@@ -113,6 +113,9 @@ class MatteWriter:
             if self.objects.count(name) > 1:
                 message = f"Two objects are named '{name}'."
                 raise MaskError("object_name", message, hint="Give every object a name of its own.")
+            if any(0xD800 <= ord(letter) < 0xE000 for letter in name):  # bytes of a command line that are no UTF-8
+                message = f"The object name {name!a} is not text."
+                raise MaskError("object_name", message, hint="Give the object another name.")
         self._files = tuple(self._plan())
 
     def paths(self, frame: int) -> list[Path]:
@@ -156,7 +159,7 @@ class MatteWriter:
                 stem = name if len(packs) == 1 else f"{name}_{number}"
                 yield _File(self.folder / stem, pack, ("R", "G", "B", "A"))
         elif layout == "layers":
-            yield _File(self.folder / name, rows, tuple(f"{name or 'object'}.A" for name in self.objects))
+            yield _File(self.folder / name, rows, tuple(f"{name}.A" for name in self.objects))
         else:
             count = 2 * (len(rows) + len(rows) % 2)
             yield _File(self.folder / name, rows, cryptomatte.channel_names(self.settings.name, count))

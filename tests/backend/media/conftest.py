@@ -17,7 +17,9 @@ def exr():
             "dataWindow": ((x, y), (x + width - 1, y + height - 1)),
             "displayWindow": ((shown[0], shown[1]), (shown[0] + shown[2] - 1, shown[1] + shown[3] - 1)),
         }
-        OpenEXR.File(fields | header, {name: np.ascontiguousarray(of) for name, of in channels.items()}).write(str(path))
+        OpenEXR.File(fields | header, {name: np.ascontiguousarray(of) for name, of in channels.items()}).write(
+            str(path)
+        )
         return path
 
     return write

@@ -235,6 +235,15 @@ def test_when_two_objects_share_a_name_then_it_is_named(tmp_path):
     assert refused.value.code == "object_name" and "'hero'" in refused.value.message
 
 
+@pytest.mark.parametrize("names", [("", "object"), ("hero", "\udcff")])
+def test_when_a_name_would_be_lost_in_the_file_then_it_is_refused(tmp_path, names):
+    with pytest.raises(MaskError) as refused:
+        writer(tmp_path, names, layout="layers")
+
+    assert refused.value.code == "object_name" and refused.value.hint.startswith("Give ")
+    refused.value.message.encode()
+
+
 NAMES = [
     "the hero",
     "主役",
