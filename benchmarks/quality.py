@@ -5,9 +5,9 @@
     python benchmarks/quality.py FOLDER --keyframes 1,3 --choose suggested
 
 FOLDER holds sequences, or is one: ``NAME/frames`` and ``NAME/masks``, masks for every frame or for some, 0/255 or
-palette ids. Keyframes are the sequence's own masks: the first, then those ``suggested`` by matted itself two at a time, spread
-``uniform``ly, or drawn at ``random`` with a fixed seed. Given frames are left out of the score; the column *all* has
-them in, but the first.
+palette ids. Keyframes are the sequence's own masks: the first, then those ``suggested`` by matted itself two at a
+time, spread ``uniform``ly, or drawn at ``random`` with a fixed seed. Given frames are left out of the score; the
+column *all* has them in, but the first.
 """
 
 from __future__ import annotations

@@ -13,7 +13,6 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from matted.engine.features import FeatureCache
@@ -22,15 +21,13 @@ from matted.engine.propagator import Propagator
 from matted.engine.refine import RefineSettings, refine
 from matted.engine.scratch import Scratch, as_half
 from matted.engine.suggest import Sight, Suggestion, SuggestSettings, suggest
+from matted.engine.working import confidence_of, working_image, working_masks
 from matted.errors import DeviceError, KeyframeError
 from matted.memory.bank import MemorySettings
 from matted.network import Features, Network
 
 SUGGEST_STRIDE = 16
 """Pixels a cell when frames are compared for suggestions; a finer grid costs more and chooses the same frames."""
-
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
 class SessionState(Enum):
@@ -133,8 +130,8 @@ class Session:
     def set_keyframe(self, frame: int) -> None:
         """Read the plate and the masks of ``frame`` and keep them in permanent memory, replacing an earlier mask."""
         self._require(SessionState.EMPTY, SessionState.READY)
-        image = self._working_image(self._pixels.read_plate(frame))
-        self._propagator.set_keyframe(frame, image, self._working_masks(frame, image))
+        image = self._image(self._pixels.read_plate(frame))
+        self._propagator.set_keyframe(frame, image, self._masks(frame, image))
         self.keyframes.add(frame)
         self.state = SessionState.READY
 
@@ -190,9 +187,9 @@ class Session:
 
     def observe(self, frame: int, mattes: Tensor) -> None:
         """Note a matte (O, H, W) made earlier, so that :meth:`suggest` knows this frame without propagating."""
-        image = self._working_image(self._pixels.read_plate(frame))
-        small = F.interpolate(mattes[None].to(self._device), tuple(image.shape[-2:]), mode="area")[0]
-        self._note(frame, self._look(frame, image), small, _confidence(small))
+        image = self._image(self._pixels.read_plate(frame))
+        small = working_masks(mattes.to(self._device), (image.shape[-2], image.shape[-1]))
+        self._note(frame, self._look(frame, image), small, confidence_of(small))
 
     def observed(self) -> list[int]:
         """Frames :meth:`suggest` can choose from."""
@@ -248,12 +245,10 @@ class Session:
             raise
 
     def _visit(self, run: _Run, walk: Walk, frame: int, plate: Tensor, *, last: bool) -> tuple[float, ...] | None:
-        image = self._working_image(plate)
+        image = self._image(plate)
         features = self._look(frame, image)
         if frame in self.keyframes:
-            probability = self._propagator.step_keyframe(
-                image, self._working_masks(frame, image), last=last, features=features
-            )
+            probability = self._propagator.step_keyframe(image, self._masks(frame, image), last=last, features=features)
             mattes = self._pixels.read_masks(frame)
         else:
             probability = self._propagator.step(image, last=last, features=features)
@@ -263,7 +258,7 @@ class Session:
             if walk.role is Role.BLEND:
                 probability = self._blend(walk, frame, probability)
             mattes = refine(probability, plate.to(self._device), settings=self._settings.refine).cpu()
-        confidence = _confidence(probability[1:])
+        confidence = confidence_of(probability[1:])
         if frame not in run.written:
             self._pixels.write_mattes(frame, mattes)
             run.written.add(frame)
@@ -346,25 +341,13 @@ class Session:
         self._propagator.restore({name: value.to(self._device) for name, value in saved.items()})
         return int(position)
 
-    def _working_image(self, plate: Tensor) -> Tensor:
-        """(3, H, W) sRGB to the normalised image the network sees."""
-        mean = torch.tensor(IMAGENET_MEAN).view(3, 1, 1)
-        std = torch.tensor(IMAGENET_STD).view(3, 1, 1)
-        normalised = ((plate - mean) / std).to(self._device)
-        shape = working_shape(plate.shape[-2], plate.shape[-1], size=self._settings.working_size)
-        if shape == tuple(plate.shape[-2:]):
-            return normalised
-        return F.interpolate(
-            normalised[None], shape, mode="bilinear", align_corners=False, antialias=self._network.antialias
-        )[0]
+    def _image(self, plate: Tensor) -> Tensor:
+        size, antialias = self._settings.working_size, self._network.antialias
+        return working_image(plate.to(self._device), size=size, antialias=antialias)
 
-    def _working_masks(self, frame: int, image: Tensor) -> Tensor:
+    def _masks(self, frame: int, image: Tensor) -> Tensor:
         masks = self._pixels.read_masks(frame).to(self._device)
-        if masks.shape[-2:] == image.shape[-2:]:
-            return masks
-        return F.interpolate(
-            masks[None], tuple(image.shape[-2:]), mode="bilinear", align_corners=False, antialias=True
-        )[0].clamp_(0, 1)
+        return working_masks(masks, (image.shape[-2], image.shape[-1]))
 
     def _require(self, *states: SessionState) -> None:
         if self.state not in states:
@@ -380,23 +363,3 @@ class _Run:
     total: int = 0
     done: int = 0
     frame: int | None = None
-
-
-def working_shape(height: int, width: int, *, size: int) -> tuple[int, int]:
-    """Shape in which the network sees a plate: shorter side at most ``size``, never enlarged; 0 leaves it as it is."""
-    shorter = min(height, width)
-    if size <= 0 or shorter <= size:
-        return height, width
-    return int(size * height / shorter), int(size * width / shorter)
-
-
-def _confidence(objects: Tensor) -> tuple[float, ...]:
-    """How sharp each of (O, h, w) probabilities is, 0..1: the overlap of the soft matte with its own cut at 0.5.
-
-    1 is a decided matte, and also an object that is clearly absent; a faint smear without a core is 0.
-    """
-    hard = (objects > 0.5).to(objects)
-    shared = torch.minimum(objects, hard).sum((-2, -1))
-    either = torch.maximum(objects, hard).sum((-2, -1))
-    faint = either < 1e-4 * objects[0].numel()
-    return tuple(torch.where(faint, torch.ones_like(either), shared / either.clamp_min(1e-6)).tolist())

@@ -7,7 +7,8 @@ from fakes.colour_network import MEMORY, ColourNetwork
 from fakes.drawn_shot import FIRST, LAST, known, plate
 from matted.engine.plan import Direction
 from matted.engine.scratch import Scratch
-from matted.engine.session import Pixels, Session, SessionSettings, SessionState, working_shape
+from matted.engine.session import Pixels, Session, SessionSettings, SessionState
+from matted.engine.working import working_shape
 from matted.errors import KeyframeError, OutputError
 
 
