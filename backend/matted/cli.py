@@ -93,6 +93,7 @@ def _shot_options(command: Command) -> Command:
         click.option("--object", "objects", multiple=True, metavar="NAME=MASKS", help="Masks of one named object."),
         click.option("--at", metavar="FRAMES", help="Use only these masks as keyframes: 1001,1024."),
         click.option("--mask-layer", help="EXR layer or channel the masks are in."),
+        click.option("--pick", multiple=True, metavar="NAME", help="Take only these names from a Cryptomatte."),
         click.option("--range", "frames", metavar="FIRST-LAST", help="Frames to make mattes for [the whole plate]."),
         click.option("--missing", type=click.Choice(["error", "skip"]), default="error", help="Gaps in the plate."),
         click.option(
@@ -325,9 +326,10 @@ def _request(plate_path: str, given: dict[str, Any]) -> _Request:
     from matted.media.sequence import find_sequence
     from matted.weights import choose_device, default_folder, load
 
-    sources = [MaskSource(Path(path), name, given.get("mask_layer")) for name, path in _objects(given.get("objects"))]
+    layer, pick = given.get("mask_layer"), given.get("pick") or None
+    sources = [MaskSource(Path(path), name, layer, pick) for name, path in _objects(given.get("objects"))]
     if given.get("keyframes"):
-        sources.append(MaskSource(Path(given["keyframes"]), None, given.get("mask_layer")))
+        sources.append(MaskSource(Path(given["keyframes"]), None, layer, pick))
     color = ColorSettings(given.get("colorspace"), _exposure(given.get("exposure", "auto")), os.environ.get("OCIO"))
     plate = Plate(find_sequence(plate_path), color=color, part=given.get("part"), layer=given.get("layer"))
     keyframes = find_keyframes(

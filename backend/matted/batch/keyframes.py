@@ -27,11 +27,13 @@ class MaskSource:
         path: a folder, a pattern or one file.
         object: the name its masks go by; None takes the names in the files (palette ids, layers, Cryptomatte).
         layer: the EXR layer or channel to read, or None for the file's own choice.
+        pick: the names wanted from a Cryptomatte, or None for all of them.
     """
 
     path: Path
     object: str | None = None
     layer: str | None = None
+    pick: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -113,7 +115,7 @@ def find_keyframes(
 
 
 def _named(source: MaskSource, path: Path, size: tuple[int, int], frame: int) -> dict[str, NDArray[np.float32]]:
-    masks = read_masks(path, size=size, frame=frame, layer=source.layer)
+    masks = read_masks(path, size=size, frame=frame, layer=source.layer, pick=source.pick)
     if source.object is None:
         return {name or UNNAMED: mask for name, mask in masks.items()}
     whole = np.zeros((size[1], size[0]), np.float32)

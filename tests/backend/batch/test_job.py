@@ -281,3 +281,17 @@ def test_when_walked_forward_only_then_the_job_is_another_one(tmp_path):
     other = run(job_at(tmp_path, session=SessionSettings(direction=Direction.FORWARD)))
 
     assert one.folder != other.folder
+
+
+def test_when_keyframes_are_a_cryptomatte_then_only_the_picked_names_become_objects(tmp_path):
+    made = run(job_at(tmp_path, mattes=MatteSettings(layout="cryptomatte")))
+    found = Plate(find_sequence(tmp_path / "plate"))
+
+    def objects(pick):
+        source = MaskSource(made.folder, pick=pick)
+        return find_keyframes([source], size=found.info.size, plate=found.sequence, only=[1004]).objects
+
+    assert objects(None) == ("blue", "red")
+    assert objects(("red",)) == ("red",)
+    with pytest.raises(MaskError, match="green"):
+        objects(("green",))
