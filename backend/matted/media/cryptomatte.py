@@ -73,17 +73,18 @@ def _rotated(value: int, bits: int) -> int:
 
 
 def find(image: Image) -> tuple[Layer, ...]:
-    """The Cryptomattes of a file; empty when it has none."""
-    layers: list[Layer] = []
+    """The Cryptomattes of a file; empty when it has none. Their fields may stand in the header of any part."""
+    fields: dict[str, dict[str, Any]] = {}
     for part in image.parts:
-        fields: dict[str, dict[str, Any]] = {}
         for attribute, (_, value) in part.attributes.items():
             match = _FIELD.fullmatch(attribute)
             if match:
                 fields.setdefault(match["key"], {})[match["field"]] = value
-        for held in fields.values():
+    layers: list[Layer] = []
+    for held in fields.values():
+        for part in image.parts:
             ranks = _ranks(part, str(held.get("name", "")))
-            if ranks:
+            if ranks and "name" in held:
                 layers.append(Layer(str(held["name"]), part, ranks, _manifest(image, held)))
     return tuple(layers)
 
@@ -147,9 +148,7 @@ def read(
     return masks
 
 
-def _chosen(
-    image: Image, layers: Sequence[Layer], frame: int, layer: str | None, pick: Sequence[str] | None
-) -> Layer:
+def _chosen(image: Image, layers: Sequence[Layer], frame: int, layer: str | None, pick: Sequence[str] | None) -> Layer:
     able = [one for one in layers if layer in (None, one.name)]
     if not able:
         message = f"Frame {frame}, {image.path}, has no Cryptomatte '{layer}'."

@@ -25,6 +25,9 @@ EXTENSIONS = frozenset(
 )
 """File endings taken for images when a folder is searched."""
 
+BEAUTY = frozenset({"rgba", "rgb", "beauty", "combined", "color", "colour", "main"})
+"""Names, in small letters, of the layer or part that is the picture itself."""
+
 LARGEST = 1 << 28
 """Pixels in the largest display window accepted (16384 x 16384): a damaged header must not ask for all the memory."""
 

@@ -8,7 +8,8 @@ What a file means, first rule that fits:
   picture stored cheaply and is read as one;
 - an EXR that matted packed four objects into: those, by the names in its header;
 - an EXR with matte layers (``hero.A``, ``dog.mask``; a part holding one ``A``): one object per layer, named after it;
-- an alpha channel that is not the same everywhere: the alpha, one object;
+- an EXR with several coloured layers or parts, none of them the picture itself: the alpha of each, one object a layer;
+- an alpha channel that is not the same everywhere, or that is 0 over a coloured picture: the alpha, one object;
 - an RGB picture in a few flat colours of different hues: one object per colour but black, named by its hex, ``ff0000``;
 - anything else: the brightest of red, green and blue, one object. Its name is empty: the file does not say.
 """
@@ -27,11 +28,13 @@ from numpy.typing import NDArray
 
 from matted.errors import MaskError, PlateError
 from matted.media import cryptomatte, indexed
-from matted.media.image import Array, Image, Part, UnreadableError, read_channels, read_image
+from matted.media.image import BEAUTY, Array, Image, Part, UnreadableError, read_channels, read_image
 from matted.media.sequence import Sequence, find_sequence
 
-_MATTE_CHANNELS = frozenset({"A", "a", "alpha", "Alpha", "mask", "matte", "Y"})
+_ALPHAS = frozenset({"A", "a", "alpha", "Alpha"})
+_MATTE_CHANNELS = _ALPHAS | {"mask", "matte", "Y"}
 _MOST_COLOURS = 32
+_DARKEST = 15 / 255
 
 _log = logging.getLogger(__name__)
 
@@ -89,18 +92,17 @@ def _read(
     file: Path, size: tuple[int, int], frame: int, layer: str | None, pick: Several[str] | None
 ) -> dict[str, Array]:
     image = read_image(file)
-    _check_size(
-        image.parts[0], size, file, frame
-    )  # the parts of an EXR share a window; further TIFF pages are not read
+    first = image.parts[0]  # the parts of an EXR share a window; further TIFF pages are not read
+    _check_size(first, size, file, frame)
     crypto = cryptomatte.find(image)
-    if crypto:
+    if crypto and (pick is not None or not _has_layer(image, layer)):
         return cryptomatte.read(image, crypto, frame=frame, layer=layer, pick=pick)
     if layer is not None:
         return {"": _layer(image, layer, frame)}
     ids = indexed.read_indices(file)
     if ids is not None and not ids.is_greyscale:
         return {str(value): (ids.indices == value).astype(np.float32) for value in np.unique(ids.indices) if value != 0}
-    layers = _packed(image) or _matte_layers(image)
+    layers = _packed(image) or _matte_layers(image) or _coloured_layers(image)
     if layers:
         return {name: read_channels(file, part, [index])[..., 0] for name, part, index in layers}
     return _picture(image, frame)
@@ -135,7 +137,11 @@ def _layer(image: Image, layer: str, frame: int) -> Array:
     raise MaskError("object_name", message, hint=hint, path=image.path, frame=frame)
 
 
-def _inside(part: Part, channel: str, layer: str) -> bool:
+def _has_layer(image: Image, layer: str | None) -> bool:
+    return any(layer == channel or _inside(part, channel, layer) for part in image.parts for channel in part.channels)
+
+
+def _inside(part: Part, channel: str, layer: str | None) -> bool:
     return channel.rpartition(".")[0] == layer or (part.name == layer and "." not in channel)
 
 
@@ -172,45 +178,59 @@ def _matte_layers(image: Image) -> list[tuple[str, Part, int]]:
     return [(part.name if names.count(name) > 1 else name, part, index) for name, part, index in found]
 
 
+def _coloured_layers(image: Image) -> list[tuple[str, Part, int]]:
+    """The alphas of layers or parts with colours of their own; empty when one of them is the picture itself."""
+    found = [
+        (channel.rpartition(".")[0] or part.name, part, index)
+        for part in image.parts
+        for index, channel in enumerate(part.channels)
+        if channel.rpartition(".")[2] in _ALPHAS
+    ]
+    names = {name.rpartition(".")[2].lower() for name, _, _ in found}
+    return found if len(found) > 1 and len(names) == len(found) and not names & (BEAUTY | {""}) else []
+
+
 def _picture(image: Image, frame: int) -> dict[str, Array]:
-    """The first part's own alpha, colours or brightness."""
+    """The alpha, colours or brightness of the first part."""
     part = image.parts[0]
-    alpha = [index for index, name in enumerate(part.channels) if name in ("A", "a", "alpha", "Alpha")]
-    if alpha:
-        coverage = read_channels(image.path, part, alpha[:1])[..., 0]
-        if len(part.channels) == 1 or coverage.min() != coverage.max():
-            return {"": coverage}
+    alpha = [index for index, name in enumerate(part.channels) if name.rpartition(".")[2] in _ALPHAS]
     shown = [index for index in range(len(part.channels)) if index not in alpha][:3]
+    coverage = read_channels(image.path, part, alpha[:1])[..., 0] if alpha else None
+    if coverage is not None and (not shown or coverage.min() != coverage.max()):
+        return {"": coverage}
     picture = read_channels(image.path, part, shown)
-    if picture.shape[2] == 3 and part.pixel_type.startswith("uint"):
-        colours = _flat_colours(picture, image.path, frame)
-        if colours:
-            return colours
-    return {"": _brightest(picture)}
+    finite = np.clip(np.nan_to_num(picture, nan=0.0), 0.0, 1.0)
+    if len(shown) < 3 or not _is_coloured(finite):
+        return {"": _brightest(picture)}
+    if coverage is not None and not coverage.any():
+        return {"": coverage}
+    return _flat_colours(finite, image.path, frame) or {"": _brightest(picture)}
 
 
 def _brightest(picture: Array) -> Array:
     return np.asarray(picture.max(axis=2), np.float32)
 
 
+def _is_coloured(picture: Array) -> bool:
+    """Whether a hundredth of what is not black is more than tinted (JPEG tints greys a little)."""
+    brightest = picture.max(axis=2)
+    return bool(((brightest - picture.min(axis=2)) > 0.25).sum() > 0.01 * (brightest > 0).sum())
+
+
 def _flat_colours(picture: Array, file: Path, frame: int) -> dict[str, Array]:
     """Objects by exact colour, when that is how the picture is made; empty when it is one soft mask.
 
-    A grey picture, or one tinted in a single hue, is one soft object: its in-between values are coverage. Several hues
-    blending into each other cannot be told apart and are refused, since any guess would merge or lose objects.
+    Shades of a single hue are one soft object: its in-between values are coverage. Several hues blending into each
+    other cannot be told apart and are refused, since any guess would merge or lose objects.
     """
-    spread = picture.max(axis=2) - picture.min(axis=2)
-    lit = picture.max(axis=2) > 0
-    if not lit.any() or (spread > 0.25).sum() < 0.01 * lit.sum():
-        return {}
-    values = np.rint(picture[lit] * 255).astype(np.int64)
+    values = np.rint(picture[picture.max(axis=2) > 0] * 255).astype(np.int64)
     codes, counts = np.unique(values[:, 0] << 16 | values[:, 1] << 8 | values[:, 2], return_counts=True)
     colours = np.stack([codes >> 16, codes >> 8 & 255, codes & 255], axis=1)
-    if _one_hue(colours, counts):
+    if len(codes) > 1 and _one_hue(colours, counts):
         return {}
     if len(codes) > _MOST_COLOURS:
         message = f"The mask of frame {frame}, {file}, blends several colours ({len(codes)} in all)."
-        hint = "Export one greyscale file per object, EXR layers, or a palette PNG; ID colours need hard edges."
+        hint = "Name the channel to read, or export one greyscale file per object, EXR layers or a palette PNG."
         raise MaskError("mask_unreadable", message, hint=hint, path=file, frame=frame)
     whole = np.rint(picture * 255).astype(np.int64)
     every = whole[..., 0] << 16 | whole[..., 1] << 8 | whole[..., 2]
@@ -225,7 +245,10 @@ def _one_hue(colours: NDArray[np.int64], counts: NDArray[np.int64]) -> bool:
 
 
 def _clamped(mask: Array, file: Path, frame: int) -> Array:
-    """Coverage in 0..1, with a note in the log when the file went outside it."""
+    """Coverage in 0..1, with a note in the log when the file went outside it, or seems to hold ids as greys."""
+    if 0 < mask.max() <= _DARKEST:
+        note = "The mask of frame %d, %s, is nearly black: at most %.3f. Ids belong in a palette PNG."
+        _log.warning(note, frame, file, mask.max())
     outside = int(np.count_nonzero(~((mask >= 0) & (mask <= 1))))
     if not outside:
         return np.ascontiguousarray(mask)

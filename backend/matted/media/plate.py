@@ -18,12 +18,11 @@ from typing import Any
 from matted.errors import PlateError
 from matted.media import movie
 from matted.media.color import ColorSettings, ColorTransform, FileColor
-from matted.media.image import Array, Image, Part, UnreadableError, Window, read_channels, read_image
+from matted.media.image import BEAUTY, Array, Image, Part, UnreadableError, Window, read_channels, read_image
 from matted.media.sequence import Sequence
 
 _COLOURS = (("R", "G", "B"), ("r", "g", "b"), ("red", "green", "blue"), ("Red", "Green", "Blue"))
 _GREYS = (("Y",), ("y",), ("L",), ("luminance",), ("gray",), ("grey",), ("I",))
-_BEAUTY = frozenset({"rgba", "rgb", "beauty", "combined", "color", "colour", "main"})
 
 _CARRIED = (
     "smpte:KeyCode", "screenWindowCenter", "screenWindowWidth", "worldToCamera", "worldToNDC", "worldToScreen",
@@ -275,7 +274,7 @@ def _rank(prefix: str) -> int:
     """Channels outside any layer first, then a layer whose name says it is the picture, then any other."""
     if not prefix:
         return 0
-    return 1 if prefix.rstrip(".").rpartition(".")[2].lower() in _BEAUTY else 2
+    return 1 if prefix.rstrip(".").rpartition(".")[2].lower() in BEAUTY else 2
 
 
 def _header(part: Part) -> PlateHeader:

@@ -146,6 +146,30 @@ def test_when_an_object_is_picked_that_this_frame_does_not_show_then_it_is_empty
     assert "dog" not in read_masks(path, size=SIZE, frame=1001)
 
 
+def test_when_a_plain_channel_of_a_cryptomatte_file_is_named_then_it_is_read(tmp_path):
+    path = foreign(tmp_path / "render.1001.exr", [(cryptomatte.object_id("bunny"), 0.75)])
+
+    found = read_masks(path, size=SIZE, frame=1001, layer="G")
+
+    assert list(found) == [""] and (found[""] == 1).all()
+
+
+def test_when_the_fields_stand_in_another_part_than_the_ranks_then_both_are_found(tmp_path, exr_parts):
+    identity = cryptomatte.object_id("bunny")
+    ids = np.full((HEIGHT, WIDTH), identity, np.uint32).view(np.float32)
+    ranks = {"obj00.R": ids, "obj00.G": np.full((HEIGHT, WIDTH), 0.5, np.float32)}
+    fields = {"name": "obj", "manifest": json.dumps({"bunny": f"{identity:08x}"})}
+    path = exr_parts(
+        tmp_path / "render.exr",
+        {"rgba": {name: np.ones((HEIGHT, WIDTH), np.float16) for name in "RGB"}, "crypto": ranks},
+        {"rgba": {f"cryptomatte/0123abc/{key}": text for key, text in fields.items()}},
+    )
+
+    found = read_masks(path, size=SIZE, frame=1001)
+
+    assert list(found) == ["bunny"] and (found["bunny"] == 0.5).all()
+
+
 def test_when_there_is_no_manifest_then_a_name_is_found_by_its_hash(tmp_path):
     path = foreign(tmp_path / "render.1001.exr", [(cryptomatte.object_id("bunny"), 0.75), (0, 0.25)])
 

@@ -233,7 +233,76 @@ def test_when_colours_blend_then_the_mask_is_refused_with_what_to_export(tmp_pat
     assert "palette PNG" in refused.value.hint
 
 
+def test_when_one_flat_colour_shows_then_it_has_the_name_it_has_beside_others(tmp_path):
+    colours = np.array([[0, 0, 0], [255, 0, 0], [0, 255, 0]], np.uint8)
+    Image.fromarray(colours[ids(3)]).save(tmp_path / "both.png")
+    Image.fromarray(colours[ids(3) % 2]).save(tmp_path / "red.png")
+
+    assert set(read(tmp_path / "both.png")) == {"ff0000", "00ff00"}
+    assert set(read(tmp_path / "red.png")) == {"ff0000"}
+
+
+def test_when_an_exr_has_soft_mattes_in_red_and_green_then_they_are_not_merged_but_picked(tmp_path, exr):
+    across = np.linspace(0, 1, WIDTH, dtype=np.float16)[None].repeat(HEIGHT, axis=0)
+    down = np.linspace(0, 1, HEIGHT, dtype=np.float16)[:, None].repeat(WIDTH, axis=1)
+    held = {"R": across, "G": down, "B": across * 0}
+    path = exr(tmp_path / "mask.exr", held)
+
+    with pytest.raises(MaskError) as refused:
+        read(path)
+    assert refused.value.code == "mask_unreadable" and "Name the channel" in refused.value.hint
+    assert np.array_equal(read(path, layer="G")[""], held["G"].astype(np.float32))
+
+
+def test_when_a_cutout_is_transparent_everywhere_then_the_object_is_absent(tmp_path):
+    plate = np.random.default_rng(0).integers(0, 256, (HEIGHT, WIDTH, 4)).astype(np.uint8)
+    plate[..., 3] = 0
+    Image.fromarray(plate).save(tmp_path / "mask.png")
+
+    found = read(tmp_path / "mask.png")
+
+    assert list(found) == [""] and not found[""].any()
+
+
+def test_when_ids_are_saved_as_dark_greys_then_the_log_says_what_to_do(tmp_path, caplog):
+    Image.fromarray(ids(4)).save(tmp_path / "mask.png")
+
+    with caplog.at_level(logging.WARNING):
+        assert list(read(tmp_path / "mask.png")) == [""]
+
+    assert "1012" in caplog.text and "nearly black" in caplog.text and "palette PNG" in caplog.text
+
+
 # Layers, channels and parts
+
+
+def coloured(alpha, prefix=""):
+    grey = {f"{prefix}{name}": np.full((HEIGHT, WIDTH), 0.2, np.float16) for name in "RGB"}
+    return {**grey, f"{prefix}A": half(alpha)}
+
+
+def test_when_layers_have_colours_and_alpha_then_the_alphas_are_the_objects(tmp_path, exr):
+    found = read(exr(tmp_path / "roto.exr", coloured(disc(), "hero.") | coloured(disc()[::-1], "dog.")))
+
+    assert set(found) == {"hero", "dog"}
+    assert np.array_equal(found["dog"], half(disc()[::-1]).astype(np.float32))
+
+
+def test_when_parts_have_colours_and_alpha_then_the_alphas_are_the_objects(tmp_path, exr_parts):
+    found = read(exr_parts(tmp_path / "roto.exr", {"hero": coloured(disc()), "dog": coloured(disc()[::-1])}))
+
+    assert set(found) == {"hero", "dog"}
+
+
+@pytest.mark.parametrize("names", [("rgba", "diffuse"), ("",), ("hero",)])
+def test_when_one_picture_counts_then_its_alpha_is_the_one_object(tmp_path, exr_parts, names):
+    path = exr_parts(
+        tmp_path / "m.exr", {name: coloured(disc() if index == 0 else disc() * 0) for index, name in enumerate(names)}
+    )
+
+    found = read(path)
+
+    assert list(found) == [""] and np.array_equal(found[""], half(disc()).astype(np.float32))
 
 
 def layered(tmp_path, exr):
