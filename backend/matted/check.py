@@ -10,7 +10,7 @@ import OpenImageIO as oiio
 import torch
 
 from matted.errors import MattedError
-from matted.media.color import Config
+from matted.media.ocio import Config
 from matted.weights import default_folder, verify
 
 
