@@ -279,7 +279,7 @@ def demo(folder: Path, device: str | None, as_json: bool) -> None:
     from matted.demo import draw_demo
 
     say(f"Drawing the demo shot in {folder}")
-    drawn = draw_demo(folder)
+    drawn = draw_demo(folder, on_frame=lambda frame: say(f"drew frame {frame}") if frame % 12 == 0 else None)
     given: dict[str, Any] = {"keyframes": str(drawn.keyframes), "device": device}
     request = _request(str(drawn.plate), given)
     from matted.batch.job import Job, run
