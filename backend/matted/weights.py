@@ -21,7 +21,7 @@ from matted.errors import DeviceError, OutputError, WeightsError
 from matted.memory.bank import MemorySettings
 from matted.network import Network
 
-LITE_MEMORY = MemorySettings(top_k=10, memory_every=1, working_max=4, working_min=3, long_term=False)
+LITE_MEMORY = MemorySettings(top_k=10, memory_every=2, working_max=4, working_min=3, long_term=False)
 """Memory as ``lite`` wants it."""
 
 

@@ -49,7 +49,7 @@ class LiteSettings:
     shallow: float = 0.2
     """Share of block 3: texture."""
     colour: float = 0.25
-    """Share of colour (Lab)."""
+    """Share of colour: Lab in the four quarters of a cell, so that a cell on an edge knows on which side it lies."""
     temperature: float = 0.035
     """Difference in similarity, above 0, at which a match counts 1/e; lower trusts the best match more."""
     keyframe_reach: float = 0.2
@@ -123,7 +123,8 @@ class Lite(nn.Module):
 
     def stages(self, image: Tensor) -> dict[str, Tensor]:
         """What the key is made of, on the grid of cells: (C, h, w) each. ``image`` as for :meth:`encode_key`."""
-        outputs = {"colour": F.avg_pool2d(lab(image), STRIDE)}
+        quarters = F.avg_pool2d(lab(image), STRIDE // 2)
+        outputs = {"colour": F.pixel_unshuffle(quarters, 2) / 2}
         wanted = {block: stage for stage, block in STAGES.items()}
         x = image[None].contiguous(memory_format=torch.channels_last)
         for index, block in enumerate(self.trunk):
