@@ -154,7 +154,8 @@ def pick(
         return tuple(sorted({masked[round(i * (len(masked) - 1) / (count - 1))] for i in range(count)}))
     if way == "random":
         return (masked[0], *sorted(random.Random(count).sample(masked[1:], min(count, len(masked)) - 1)))
-    suggestions = session.suggest(len(masked), settings=how)
+    all_masked = set(session.observed()) <= set(masked)
+    suggestions = session.suggest(count - len(given) if all_masked else len(masked), settings=how)
     wanted = [suggestion.frame for suggestion in suggestions if suggestion.frame in masked]
     return tuple(sorted({*given, *wanted[: count - len(given)]}))
 
