@@ -47,7 +47,7 @@ class Layer:
 
 def name_hash(name: str) -> int:
     """MurmurHash3_32 (Appleby, public domain; seed 0) of the name's UTF-8 bytes, 0..2^32-1."""
-    data = name.encode()
+    data = name.encode(errors="surrogatepass")
     value = 0
     for (block,) in struct.iter_unpack("<I", data[: len(data) // 4 * 4]):
         value = _rotated(value ^ _scrambled(block), 13) * 5 + 0xE6546B64 & 0xFFFFFFFF

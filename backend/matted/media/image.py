@@ -8,6 +8,7 @@ window that may be smaller or larger than the picture. Knows nothing of plates o
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -30,6 +31,8 @@ BEAUTY = frozenset({"rgba", "rgb", "beauty", "combined", "color", "colour", "mai
 
 LARGEST = 1 << 28
 """Pixels in the largest display window accepted (16384 x 16384): a damaged header must not ask for all the memory."""
+
+_SURROGATES = re.compile("[\udc80-\udcff]")
 
 
 class UnreadableError(Exception):
@@ -119,7 +122,7 @@ def read_channels(path: Path, part: Part, channels: Sequence[int]) -> Array:
     first, last = min(channels), max(channels) + 1
     with _opened(path) as source:
         pixels = source.read_image(part.index, 0, first, last, part.pixel_type)
-        said = source.geterror()
+        said = _said(source)
     if pixels is None:
         raise UnreadableError(_first_line(said) or "no pixels could be read")
     if "premature end" in said.lower():
@@ -150,7 +153,7 @@ def _place(pixels: Array, part: Part) -> Array:
 
 
 def _part(spec: Any, index: int) -> Part:
-    attributes = {field.name: (field.type, field.value) for field in spec.extra_attribs}
+    attributes = {field.name: (field.type, _readable(field.value)) for field in spec.extra_attribs}
     name = attributes.get("oiio:subimagename", attributes.get("name", (None, "")))[1]
     return Part(
         index=index,
@@ -162,6 +165,13 @@ def _part(spec: Any, index: int) -> Part:
         is_deep=bool(spec.deep),
         attributes=attributes,
     )
+
+
+def _readable(value: Any) -> Any:
+    """A field's value; text that is not UTF-8, which OpenImageIO gives as surrogates, is taken for Latin-1."""
+    if not isinstance(value, str) or not _SURROGATES.search(value):
+        return value
+    return value.encode(errors="surrogateescape").decode("latin-1")
 
 
 @contextmanager
@@ -178,11 +188,21 @@ def _opened(path: Path) -> Iterator[Any]:
     settings.attribute("oiio:UnassociatedAlpha", 1)
     source = oiio.ImageInput.open(str(path), settings)
     if source is None:
-        raise UnreadableError(_first_line(oiio.geterror()) or "not an image format this build reads")
+        raise UnreadableError(_first_line(_said(oiio)) or "not an image format this build reads")
     try:
         yield source
+    except UnicodeDecodeError as error:
+        raise UnreadableError("its header is damaged") from error
     finally:
         source.close()
+
+
+def _said(source: Any) -> str:
+    """OpenImageIO's last complaint, which quotes damaged files to the byte."""
+    try:
+        return str(source.geterror())
+    except UnicodeDecodeError:
+        return "its header is damaged"
 
 
 def _first_line(text: str) -> str:

@@ -153,7 +153,7 @@ def _packed(image: Image) -> list[tuple[str, Part, int]]:
     """Objects of an EXR that ``matte`` packed into red, green, blue and alpha, as its header names them."""
     part = image.parts[0]
     names = part.value("matted/objects")
-    if not names or part.channels != ("R", "G", "B", "A"):
+    if not isinstance(names, str) or part.channels != ("R", "G", "B", "A"):
         return []
     try:
         return [(str(name), part, index) for index, name in zip(range(4), json.loads(names), strict=False)]
