@@ -128,3 +128,13 @@ def test_when_usage_is_counted_then_one_read_hands_out_one_share_a_query():
     [received] = usage(found, [draw(50, 1, 1)], 2**32)
 
     assert received.sum().item() / 2**32 == pytest.approx(33, abs=1e-6)
+
+
+@pytest.mark.parametrize(("tokens", "k"), [(40, 5), (2600, 10), (2617, 10), (8200, 30), (9, 9)])
+def test_when_the_largest_scores_are_wanted_then_searching_by_groups_finds_the_same(tokens, k):
+    scores = torch.randn(7, tokens, generator=torch.Generator().manual_seed(tokens))
+
+    values, index = affinity.largest(scores, k)
+
+    torch.testing.assert_close(values, scores.topk(k, dim=1).values, atol=0, rtol=0)
+    torch.testing.assert_close(scores.gather(1, index), values, atol=0, rtol=0)
