@@ -32,6 +32,9 @@ BEAUTY = frozenset({"rgba", "rgb", "beauty", "combined", "color", "colour", "mai
 LARGEST = 1 << 28
 """Pixels in the largest display window accepted (16384 x 16384): a damaged header must not ask for all the memory."""
 
+LONGEST_SIDE = 1 << 16
+"""Pixels along the longest side accepted."""
+
 _SURROGATES = re.compile("[\udc80-\udcff]")
 
 
@@ -113,12 +116,13 @@ def read_channels(path: Path, part: Part, channels: Sequence[int]) -> Array:
         their largest value; half and float come as stored, so values above 1, negatives, NaN and Inf survive.
 
     Raises:
-        UnreadableError: damaged, cut short, deep, or larger than ``LARGEST``.
+        UnreadableError: damaged, cut short, deep, or larger than ``LARGEST`` or ``LONGEST_SIDE``.
     """
     if part.is_deep:
         raise UnreadableError("it is a deep image, which must be flattened first")
-    if part.window.width * part.window.height > LARGEST or part.data.width * part.data.height > LARGEST:
-        raise UnreadableError(f"its header claims {part.window.width}x{part.window.height} pixels")
+    for window in (part.window, part.data):
+        if window.width * window.height > LARGEST or max(window.width, window.height) > LONGEST_SIDE:
+            raise UnreadableError(f"its header claims {window.width}x{window.height} pixels")
     first, last = min(channels), max(channels) + 1
     with _opened(path) as source:
         pixels = source.read_image(part.index, 0, first, last, part.pixel_type)

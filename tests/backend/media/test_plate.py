@@ -308,9 +308,10 @@ def test_when_a_file_vanishes_after_it_was_found_then_its_frame_is_named(exr, tm
     assert raised.value.frame == 2
 
 
-def test_when_a_header_claims_more_than_memory_then_it_is_refused_unread(exr, tmp_path):
-    with pytest.raises(PlateError, match="its header claims 40000x40000 pixels"):
-        plate(exr(tmp_path / "p.1.exr", rgb(picture()), display=(0, 0, 40000, 40000))).read(1)
+@pytest.mark.parametrize("size", [(40000, 40000), (9, 655380)])
+def test_when_a_header_claims_more_than_memory_then_it_is_refused_unread(exr, tmp_path, size):
+    with pytest.raises(PlateError, match=f"its header claims {size[0]}x{size[1]} pixels"):
+        plate(exr(tmp_path / "p.1.exr", rgb(picture()), display=(0, 0, *size))).read(1)
     assert image.LARGEST >= 16384 * 16384
 
 
