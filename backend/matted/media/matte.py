@@ -291,9 +291,7 @@ def _bounds(mattes: Array) -> Window:
     rows, columns = np.flatnonzero(covered.any(axis=1)), np.flatnonzero(covered.any(axis=0))
     if rows.size == 0:
         return Window(0, 0, 1, 1)
-    return Window(
-        int(columns[0]), int(rows[0]), int(columns[-1] - columns[0]) + 1, int(rows[-1] - rows[0]) + 1
-    )
+    return Window(int(columns[0]), int(rows[0]), int(columns[-1] - columns[0]) + 1, int(rows[-1] - rows[0]) + 1)
 
 
 def _save(path: Path, frame: int, spec: Any, pixels: NDArray[Any]) -> None:
