@@ -13,8 +13,6 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-import fileseq
-
 from matted.errors import PlateError
 from matted.media.image import EXTENSIONS
 
@@ -107,10 +105,7 @@ def find_sequence(path: str | Path) -> Sequence:
 
 
 def _from_pattern(pattern: Path, token: re.Match[str]) -> Sequence:
-    """Files matching a pattern, whose last token stands for the number; padding is the fewest digits that may have.
-
-    fileseq is not asked: it takes the digits of ``clip2####`` for a frame range and refuses a second token.
-    """
+    """Files matching a pattern, whose last token stands for the number; padding is the fewest digits that may have."""
     if not pattern.parent.is_dir():
         raise _absent(f"There is no folder {pattern.parent}.", pattern.parent)
     digits = len(token["marks"] or "") or int(token["printf"] or token["houdini"] or 1)
@@ -220,4 +215,10 @@ def _shortened(names: Iterable[str], limit: int = 6) -> str:
 
 def listed(frames: Iterable[int]) -> str:
     """Frame numbers for people: ``1003,1007-1012``."""
-    return str(fileseq.framesToFrameRange(list(frames)))
+    runs: list[list[int]] = []
+    for frame in sorted(set(frames)):
+        if runs and frame == runs[-1][-1] + 1:
+            runs[-1] = [runs[-1][0], frame]
+        else:
+            runs.append([frame])
+    return ",".join("-".join(str(frame) for frame in run) for run in runs)
