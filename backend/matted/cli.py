@@ -247,7 +247,15 @@ def weights_fetch(name: str) -> None:
     """Download named weights from their authors, and verify them."""
     from matted import weights as known
 
-    path = known.fetch(name, known.default_folder(), lambda done, total: None)
+    told = 0
+
+    def tell(done: int, total: int | None) -> None:
+        nonlocal told
+        if done - told >= 20 * 2**20:
+            told = done
+            say(f"{done / 2**20:.0f} MB" + (f" of {total / 2**20:.0f}" if total else ""))
+
+    path = known.fetch(name, known.default_folder(), tell)
     say(f"{name} is in {path}")
 
 
