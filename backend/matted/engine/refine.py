@@ -2,7 +2,7 @@
 
 Colour guided filter (He, Sun and Tang, "Guided Image Filtering", PAMI 2013, §3.5) in its subsampled form (He and Sun,
 "Fast Guided Filter", 2015): the local linear models are fitted at working size and applied to the plate. It is used
-only where the probability is unsure, because elsewhere it would eat thin structures.
+only where the probability is unsure and near a solid part of the object: it would eat straps, strings and spokes.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ class RefineSettings:
     """Window of the local models in working pixels; about half a memory cell."""
     epsilon: float = 1e-3
     """Colour variance, (0..1)**2, below which the plate counts as flat and the matte is only smoothed."""
+    core: int = 3
+    """Half the width, in working pixels, from which an object counts as solid; thinner parts keep their probability."""
     strength: float = 1.0
     """0 keeps the upsampled probability, 1 follows the plate wherever the probability is unsure."""
 
@@ -45,8 +47,10 @@ def refine(probability: Tensor, plate: Tensor, *, settings: RefineSettings) -> T
     mattes = _upsample(objects, size)
     if settings.strength > 0 and min(objects.shape[-2:]) > 1:
         guide = F.interpolate(plate[None], objects.shape[-2:], mode="area")[0]
-        for matte, (slope, offset) in zip(mattes, _local_models(objects, guide, settings), strict=True):
+        models = _local_models(objects, guide, settings)
+        for matte, coarse, (slope, offset) in zip(mattes, objects[:, None], models, strict=True):
             unsure = settings.strength * (1 - (2 * matte - 1) ** 4)
+            unsure *= _upsample(_near_core(coarse, settings.core), size)[0]
             guided = (_upsample(slope, size) * plate).sum(0) + _upsample(offset[None], size)[0]
             matte.lerp_(guided.clamp_(0, 1), unsure)
     mattes = mattes / mattes.sum(0, keepdim=True).clamp_min(1)
@@ -68,6 +72,12 @@ def _local_models(objects: Tensor, guide: Tensor, settings: RefineSettings) -> l
         offset = mean_matte[0] - (slope * mean).sum(0)
         models.append((_box(slope, settings.radius), _box(offset[None], settings.radius)[0]))
     return models
+
+
+def _near_core(matte: Tensor, radius: int) -> Tensor:
+    """(1, h, w), 0..1: how solid the object is nearby; an opening by a square, grown by its radius."""
+    eroded = -F.max_pool2d(-matte[None], 2 * radius + 1, stride=1, padding=radius)
+    return F.max_pool2d(eroded, 4 * radius + 1, stride=1, padding=2 * radius)[0]
 
 
 def _box(planes: Tensor, radius: int) -> Tensor:

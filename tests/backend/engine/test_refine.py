@@ -86,3 +86,13 @@ def test_when_there_is_a_faint_haze_or_hole_then_it_is_cleaned_and_soft_edges_st
     assert matte[0, 0] == 0
     assert matte[9, 9] == 1
     assert matte[5, 5] == pytest.approx(0.3)
+
+
+def test_when_a_part_is_thin_then_the_filter_does_not_eat_it():
+    rope = torch.zeros(60, 60)
+    rope[:, 29:31] = 0.7
+    plate = torch.rand(3, 60, 60, generator=torch.Generator().manual_seed(1))
+
+    matte = refine(with_background(rope), plate, settings=RefineSettings())[0]
+
+    torch.testing.assert_close(matte[:, 29:31], rope[:, 29:31])
