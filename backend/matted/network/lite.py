@@ -172,7 +172,7 @@ def load_lite() -> Lite:
         network.load_state_dict({**_batch_counts(network), **tensors})
     except Exception as error:
         raise WeightsError(
-            "weights_refused", f"{FILE} does not hold the weights of lite: {error}", hint=hint, path=FILE
+            "weights_refused", f"{FILE} does not hold the weights of lite.", hint=hint, path=FILE
         ) from error
     network.requires_grad_(False).eval()
     _fold(network.trunk)
