@@ -207,7 +207,7 @@ class Session:
                 "There is no keyframe to compare frames with yet.",
                 hint="Draw a mask on at least one frame and add it.",
             )
-        settings = settings or SuggestSettings()
+        settings = settings or SuggestSettings(method="doubt")
         for frame in self.keyframes - set(self.observed()):
             self.observe(frame, self._pixels.read_masks(frame))
         return suggest(
