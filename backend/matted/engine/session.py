@@ -246,7 +246,7 @@ class Session:
 
     def _visit(self, run: _Run, walk: Walk, frame: int, plate: Tensor, *, last: bool) -> tuple[float, ...] | None:
         image = self._image(plate)
-        features = self._look(frame, image)
+        features = self._look(frame, image, keep=walk.role is Role.HOLD)
         if frame in self.keyframes:
             probability = self._propagator.step_keyframe(image, self._masks(frame, image), last=last, features=features)
             mattes = self._pixels.read_masks(frame)
@@ -283,11 +283,13 @@ class Session:
                     ahead.append(reader.submit(self._pixels.read_plate, following))
                 yield frame, plate
 
-    def _look(self, frame: int, image: Tensor) -> Features:
-        features = self._features.get(frame)
-        if features is None:
-            features = self._propagator.encode(image)
+    def _look(self, frame: int, image: Tensor, *, keep: bool = False) -> Features:
+        """The features of a frame; kept only for the walk that comes back this way, so that memory stays flat."""
+        features = self._features.get(frame) or self._propagator.encode(image)
+        if keep:
             self._features.put(frame, features)
+        else:
+            self._features.drop(frame)
         return features
 
     def _note(self, frame: int, features: Features, mattes: Tensor, confidence: tuple[float, ...]) -> None:
