@@ -237,6 +237,7 @@ def plot(rows: list[Row], path: Path, name: str) -> None:
         means = [np.mean([r.j_and_f for r in rows if r.choose == way and len(r.keyframes) == n]) for n in counts]
         axes.plot([1, *counts], [one, *means], marker="o", label=way)
     axes.set(xlabel="keyframes", ylabel="mean J&F of the other frames", title=f"{name}: how keyframes are chosen")
+    axes.set_xticks(sorted({len(row.keyframes) for row in rows}))
     axes.legend()
     axes.grid(alpha=0.3)
     figure.tight_layout()
