@@ -1,14 +1,17 @@
 """Every error matted raises on purpose.
 
     MattedError
-    ├── PlateError      plate_missing · plate_unreadable · plate_size · frame_missing · frame_outside
+    ├── PlateError      plate_missing · plate_unreadable · plate_size · plate_changed · frame_missing · frame_outside
     ├── MaskError       mask_missing · mask_unreadable · mask_size · object_name
     ├── KeyframeError   no_keyframe · keyframe_outside
     ├── ColorError      color_config · color_space
-    ├── OutputError     output_unwritable · disk_full · output_format
+    ├── OutputError     output_unwritable · disk_full · output_format · job_running
     ├── WeightsError    weights_missing · weights_refused
     ├── DeviceError     device_missing · out_of_memory
     ├── SettingError    bad_setting
+    ├── RequestError    bad_message · bad_request · bad_buffer · unknown_type · version_mismatch · too_large · busy ·
+    │                   not_allowed · path_outside · shot_missing · job_missing · matte_missing · spool_full ·
+    │                   closing · internal
     └── Cancelled       cancelled
 
 ``code`` is the stable word a program acts on, ``message`` says what happened and to which file and frame, and
@@ -49,7 +52,9 @@ class MattedError(Exception):
 class PlateError(MattedError):
     """The plate cannot be found or read."""
 
-    codes = frozenset({"plate_missing", "plate_unreadable", "plate_size", "frame_missing", "frame_outside"})
+    codes = frozenset(
+        {"plate_missing", "plate_unreadable", "plate_size", "plate_changed", "frame_missing", "frame_outside"}
+    )
 
 
 class MaskError(MattedError):
@@ -73,7 +78,7 @@ class ColorError(MattedError):
 class OutputError(MattedError):
     """A matte, report or sidecar cannot be written."""
 
-    codes = frozenset({"output_unwritable", "disk_full", "output_format"})
+    codes = frozenset({"output_unwritable", "disk_full", "output_format", "job_running"})
 
 
 class WeightsError(MattedError):
@@ -92,6 +97,30 @@ class SettingError(MattedError):
     """A setting is outside its range, or two settings contradict each other."""
 
     codes = frozenset({"bad_setting"})
+
+
+class RequestError(MattedError):
+    """A client asked the daemon for what it cannot or may not do."""
+
+    codes = frozenset(
+        {
+            "bad_message",
+            "bad_request",
+            "bad_buffer",
+            "unknown_type",
+            "version_mismatch",
+            "too_large",
+            "busy",
+            "not_allowed",
+            "path_outside",
+            "shot_missing",
+            "job_missing",
+            "matte_missing",
+            "spool_full",
+            "closing",
+            "internal",
+        }
+    )
 
 
 class Cancelled(MattedError):

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import errno
 import hashlib
-import os
-import sys
 import urllib.error
 import urllib.request
 from collections.abc import Callable
@@ -20,6 +18,7 @@ from matted.checkpoint import read_xmem, refused
 from matted.errors import DeviceError, OutputError, WeightsError
 from matted.memory.bank import MemorySettings
 from matted.network import Network
+from matted_protocol.connection import data_folder
 
 LITE_MEMORY = MemorySettings(top_k=10, memory_every=2, working_max=4, working_min=3, long_term=False)
 """Memory as ``lite`` wants it."""
@@ -86,11 +85,7 @@ class Loaded:
 
 def default_folder() -> Path:
     """Where downloaded weights are kept for this user."""
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local") / "matted" / "weights"
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Application Support" / "matted" / "weights"
-    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "matted" / "weights"
+    return data_folder() / "weights"
 
 
 def choose_device(name: str | None = None) -> torch.device:
