@@ -110,8 +110,12 @@ def find_keyframes(
     for frame in sorted(files):
         for source, path in files[frame]:
             names.update(dict.fromkeys(_named(source, path, size, frame)))
-    objects = tuple(sorted(names, key=_natural)) or (UNNAMED,)
-    return Keyframes(sources, {frame: tuple(found) for frame, found in files.items()}, objects, size)
+    return Keyframes(sources, {frame: tuple(found) for frame, found in files.items()}, in_order(names), size)
+
+
+def in_order(names: Iterable[str]) -> tuple[str, ...]:
+    """Object names in the order of their mattes: palette ids by number, then words; never none."""
+    return tuple(sorted(set(names), key=_natural)) or (UNNAMED,)
 
 
 def _named(source: MaskSource, path: Path, size: tuple[int, int], frame: int) -> dict[str, NDArray[np.float32]]:
