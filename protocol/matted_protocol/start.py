@@ -1,0 +1,84 @@
+"""Starts the daemon of this machine, detached from whoever asked: it outlives the host and its terminal."""
+
+import importlib.util
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Optional
+
+from matted_protocol.connection import VARIABLE, Connection, running
+from matted_protocol.errors import DaemonError
+
+_STARTED: "list[subprocess.Popen[bytes]]" = []  # kept: they outlive us on purpose, and Python would warn of it
+
+
+def start_command(connection: Optional[Connection]) -> tuple[str, ...]:
+    """How to start the daemon here: as the connection file says, ``matted`` on PATH, or the module; () not at all."""
+    if connection is not None and (connection.command or connection.pid == 0):
+        return connection.command  # without a command and a process the daemon is elsewhere: never one here instead
+    found = shutil.which("matted")
+    if found is not None:
+        return (found, "serve")
+    is_python = Path(sys.executable or "").name.lower().startswith("python")  # inside a host it is the host
+    if is_python and importlib.util.find_spec("matted") is not None:
+        return (sys.executable, "-m", "matted", "serve")
+    return ()
+
+
+def answers(connection: Connection) -> bool:
+    """Whether something listens where a daemon of this machine should: only then it is worth waiting for it."""
+    if not connection.endpoint or running(connection.pid) is False:
+        return False
+    host, _, port = connection.endpoint.rpartition("/")[2].rpartition(":")
+    try:
+        with socket.create_connection((host.strip("[]"), int(port)), timeout=2.0):
+            return True
+    except (OSError, ValueError):
+        return False
+
+
+def start(command: Sequence[str], file: Path) -> "subprocess.Popen[bytes]":
+    """Start the daemon for this connection file; what it prints goes to :func:`log_file`.
+
+    Raises:
+        DaemonError: ``daemon_failed``.
+    """
+    detached: dict[str, Any] = {"start_new_session": True}
+    if sys.platform == "win32":
+        detached = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW}
+    log = log_file(file)
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with os.fdopen(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "wb") as output:
+            process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                env={**os.environ, VARIABLE: str(file)},
+                **detached,
+            )
+            _STARTED.append(process)
+            return process
+    except OSError as error:
+        message = f"The daemon could not be started with '{' '.join(command)}': {error}."
+        hint = "Run 'matted serve' in a terminal and see what it says."
+        raise DaemonError("daemon_failed", message, hint) from error
+
+
+def log_file(file: Path) -> Path:
+    """Where a daemon started for this connection file prints to."""
+    return file.with_name(f"{file.stem}-start.log")
+
+
+def last_words(file: Path) -> str:
+    """The last line the daemon printed."""
+    try:
+        lines = log_file(file).read_text("utf-8", errors="replace").strip().splitlines()
+    except OSError:
+        return "it printed nothing"
+    return lines[-1] if lines else "it printed nothing"
