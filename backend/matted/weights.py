@@ -8,6 +8,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +57,23 @@ KNOWN: dict[str, Weights] = {
         MemorySettings(),
     ),
 }
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Which weights a job is made with; known without loading them.
+
+    Attributes:
+        name: ``lite`` or ``xmem``.
+        path: their file.
+        sha256: of that file, in hex.
+        memory: the memory settings they were made for.
+    """
+
+    name: str
+    path: Path
+    sha256: str
+    memory: MemorySettings
 
 
 @dataclass(frozen=True)
@@ -142,6 +160,21 @@ def load(
     if antialias is not None:
         network.antialias = antialias
     return Loaded(network, known.memory, known.name, path, _checked_sha256(path), known.licence, device, half)
+
+
+def identify(name_or_path: str | Path = "lite", *, folder: Path | None = None) -> Identity:
+    """Say which weights these are. The file is read when it is new or has changed, and asked for its time otherwise.
+
+    Args:
+        name_or_path: ``lite``, ``xmem``, or the path of a file in XMem.pth's form.
+        folder: where named weights are kept; the user's own when None.
+
+    Raises:
+        WeightsError: weights_missing, weights_refused.
+    """
+    path = locate(name_or_path, folder=folder)
+    known = KNOWN["lite" if name_or_path == "lite" else "xmem"]
+    return Identity(known.name, path, _checked_sha256(path), known.memory)
 
 
 def locate(name_or_path: str | Path, *, folder: Path | None = None) -> Path:
@@ -254,12 +287,19 @@ def _digest_file(path: Path) -> Path:
 
 def _checked_sha256(path: Path) -> str:
     """The digest of a file, which must be the one recorded when it was downloaded, if there is a record."""
-    digest = sha256(path)
+    stat = path.stat()
+    digest = _known_sha256(path, stat.st_size, stat.st_mtime_ns)
     record = _digest_file(path)
     recorded = record.read_text().split()[:1] if record.is_file() else [digest]
     if recorded != [digest]:
         raise refused(path, f"its sha256 is {digest}, but {record.name} says {' '.join(recorded) or 'nothing'}")
     return digest
+
+
+@lru_cache(maxsize=64)
+def _known_sha256(path: Path, size: int, changed: int) -> str:
+    """The digest of a file of ``size`` bytes last changed at ``changed`` nanoseconds: read once while it stays so."""
+    return sha256(path)
 
 
 def _download(url: str, part: Path, progress: Callable[[int, int | None], None]) -> None:

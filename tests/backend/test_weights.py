@@ -343,3 +343,25 @@ def test_when_the_device_is_not_here_then_those_that_are_get_listed(name):
 
     assert error.value.code == "device_missing"
     assert "cpu" in error.value.hint
+
+
+def test_when_identified_then_it_says_what_loading_says_without_a_network(checkpoint):
+    for given in ("lite", checkpoint):
+        loaded, identity = weights.load(given, device=CPU), weights.identify(given)
+
+        assert (identity.name, identity.path) == (loaded.name, loaded.path)
+        assert (identity.sha256, identity.memory) == (loaded.sha256, loaded.memory)
+
+
+def test_when_a_file_stays_as_it_is_then_it_is_read_once_for_its_identity(tmp_path, monkeypatch):
+    path, reads = tmp_path / "some.pth", []
+    path.write_bytes(b"one")
+    read = weights.sha256
+    monkeypatch.setattr(weights, "sha256", lambda path: reads.append(path) or read(path))
+
+    first = weights.identify(path)
+    assert weights.identify(path) == first
+    assert len(reads) == 1
+
+    path.write_bytes(b"other")
+    assert weights.identify(path).sha256 != first.sha256

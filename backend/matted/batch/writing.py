@@ -18,13 +18,25 @@ BEHIND = 4
 
 
 class WriteBehind:
-    """A context in which ``write`` returns at once; an error of an earlier frame is raised by the next call."""
+    """A context in which ``write`` returns at once; an error of an earlier frame is raised by the next call.
 
-    def __init__(self, writer: MatteWriter, header: Callable[[int], PlateHeader]) -> None:
+    Args:
+        writer: writes the files.
+        header: what a frame's mattes take over from the plate.
+        on_written: told of every frame whose files are whole, in order, on the thread that calls this object.
+    """
+
+    def __init__(
+        self,
+        writer: MatteWriter,
+        header: Callable[[int], PlateHeader],
+        on_written: Callable[[int], None] = lambda frame: None,
+    ) -> None:
         self._writer = writer
         self._header = header
+        self._on_written = on_written
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="mattes")
-        self._waiting: deque[Future[None]] = deque()
+        self._waiting: deque[tuple[int, Future[None]]] = deque()
 
     def __enter__(self) -> WriteBehind:
         return self
@@ -33,8 +45,11 @@ class WriteBehind:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._pool.shutdown(wait=True)
-        if error is None:
-            self.flush()
+        while error is not None and self._waiting:  # what did arrive is whole, whatever went wrong
+            frame, written = self._waiting.popleft()
+            if written.exception() is None:
+                self._on_written(frame)
+        self.flush()
 
     def write(self, frame: int, mattes: NDArray[np.float32]) -> None:
         """Queue (O, H, W) mattes of a frame.
@@ -43,8 +58,17 @@ class WriteBehind:
             OutputError: an earlier frame could not be written.
         """
         while len(self._waiting) >= BEHIND:
-            self._waiting.popleft().result()
-        self._waiting.append(self._pool.submit(self._write, frame, mattes))
+            self._settle_first()
+        self._waiting.append((frame, self._pool.submit(self._write, frame, mattes)))
+
+    def settle(self) -> None:
+        """Tell of the frames that have arrived by now; waits for none.
+
+        Raises:
+            OutputError: one of them could not be written.
+        """
+        while self._waiting and self._waiting[0][1].done():
+            self._settle_first()
 
     def flush(self) -> None:
         """Wait until every queued frame is whole on disk.
@@ -53,7 +77,12 @@ class WriteBehind:
             OutputError: one of them could not be written.
         """
         while self._waiting:
-            self._waiting.popleft().result()
+            self._settle_first()
+
+    def _settle_first(self) -> None:
+        frame, written = self._waiting.popleft()
+        written.result()
+        self._on_written(frame)
 
     def _write(self, frame: int, mattes: NDArray[np.float32]) -> None:
         self._writer.write(frame, mattes, self._header(frame))

@@ -232,14 +232,13 @@ class Session:
         position = start
         try:
             with closing(self._plates(rest[start:])) as plates:
-                for position, (frame, plate) in enumerate(plates, start):
+                for position, (frame, plate) in enumerate(plates, start + 1):
                     run.frame = frame
                     confidence = self._visit(run, walk, frame, plate, last=frame == walk.frames[-1])
                     run.done += 1
-                    if (position + 1) % self._settings.checkpoint_every == 0:
-                        self._checkpoint(run, index, position + 1)
-                    position += 1
                     yield FrameDone(frame, confidence, run.done, run.total)
+                    if position % self._settings.checkpoint_every == 0:  # the step has been noted by now
+                        self._checkpoint(run, index, position)
         except GeneratorExit:
             self._checkpoint(run, index, position)
             raise

@@ -1,0 +1,240 @@
+"""A job taken a step at a time: claimed, locked, paused, told of frame by frame."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from fakes.colour_network import MEMORY, ColourNetwork
+from fakes.drawn_shot import FIRST, LAST, write_masks, write_plate
+from matted.batch.job import Job, Run, RunState, claim, run
+from matted.batch.keyframes import MaskSource, find_keyframes
+from matted.batch.shot import Shot
+from matted.engine.session import SessionSettings
+from matted.errors import Cancelled, OutputError
+from matted.media.matte import MatteWriter, read_matte
+from matted.media.plate import Plate
+from matted.media.sequence import find_sequence
+from matted.weights import Loaded
+
+FRAMES = list(range(FIRST, LAST + 1))
+WEIGHTS = Loaded(ColourNetwork(), MEMORY, "colour", Path("colour"), "0" * 64, "MIT", torch.device("cpu"), False)
+
+
+def job_at(folder, **changes):
+    plate = Plate(find_sequence(write_plate(folder / "plate")))
+    sources = [MaskSource(write_masks(folder / "red", (1001, 1010), 0), "red")]
+    masks = find_keyframes(sources, size=plate.info.size, plate=plate.sequence)
+    job = Job(Shot(plate, masks), folder / "out", WEIGHTS, SessionSettings(checkpoint_every=4), suggestions=0)
+    return replace(job, **changes)
+
+
+class Told:
+    """What a run told, in order; every file must be whole when it is told of."""
+
+    def __init__(self):
+        self.frames = []
+        self.confidence = {}
+
+    def __call__(self, frame, confidence, files):
+        assert files
+        for path in files:
+            assert read_matte(path).shape == (64, 96)
+        self.frames.append(frame)
+        self.confidence[frame] = confidence
+
+
+def take(steps, count):
+    for _, _step in zip(range(count), steps, strict=False):
+        pass
+
+
+def test_when_stepped_then_every_frame_is_told_once_with_whole_files_and_its_confidence(tmp_path):
+    told = Told()
+
+    with Run(job_at(tmp_path), on_written=told) as making:
+        for _ in making.steps():
+            pass
+        result = making.result()
+
+    assert sorted(told.frames) == FRAMES
+    assert told.confidence == result.confidence
+
+
+def test_when_a_step_is_taken_then_the_frames_told_are_those_in_the_journal(tmp_path):
+    told = Told()
+    with Run(job_at(tmp_path), on_written=told) as making:
+        making.start()
+        journal = making.folder / ".matted" / "journal.jsonl"
+        for _ in making.steps():
+            lines = journal.read_text().splitlines() if journal.exists() else []
+            assert [json.loads(line)[0] for line in lines] == told.frames
+
+
+def test_when_made_then_nothing_is_touched_before_the_start(tmp_path):
+    making = Run(job_at(tmp_path))
+
+    assert making.state is RunState.WAITING
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("pause_at", [3, 12, 20])
+def test_when_paused_then_the_folder_is_free_and_the_same_run_goes_on(tmp_path, pause_at):
+    whole = run(job_at(tmp_path, out=tmp_path / "whole"))
+    told = Told()
+    making = Run(job_at(tmp_path), on_written=told)
+
+    steps = making.steps()
+    take(steps, pause_at)
+    steps.close()
+    paused = list(told.frames)
+    with Run(job_at(tmp_path)) as other:
+        other.start()  # the folder is free
+    for _ in making.steps():
+        pass
+    result = making.result()
+
+    assert paused
+    assert sorted(told.frames) == FRAMES
+    assert (result.computed, result.confidence) == (len(FRAMES), whole.confidence)
+    assert contents(result.folder) == contents(whole.folder)
+
+
+def contents(folder):
+    return {path.relative_to(folder): path.read_bytes() for path in sorted(folder.rglob("*.exr"))}
+
+
+def test_when_frames_are_found_finished_then_they_are_told_at_the_start(tmp_path):
+    stopped = []
+    with pytest.raises(Cancelled):
+        run(job_at(tmp_path), on_step=stopped.append, stopped=lambda: len(stopped) >= 18)
+    told = Told()
+
+    with Run(job_at(tmp_path), on_written=told) as making:
+        making.start()
+        found = list(told.frames)
+        for _ in making.steps():
+            pass
+        result = making.result()
+
+    assert found
+    assert sorted(told.frames) == FRAMES
+    assert result.computed == len(FRAMES) - len(found)
+
+
+def test_when_the_job_is_done_then_every_frame_is_told_and_nothing_is_locked(tmp_path):
+    run(job_at(tmp_path))
+    told = Told()
+
+    making = Run(job_at(tmp_path), on_written=told)
+    making.start()
+
+    assert making.state is RunState.DONE
+    assert told.frames == FRAMES
+    assert list(making.steps()) == []
+    assert making.result().computed == 0
+
+
+def test_when_another_run_has_the_folder_then_it_is_refused_until_it_lets_go(tmp_path):
+    with Run(job_at(tmp_path)) as making:
+        making.start()
+
+        with pytest.raises(OutputError, match="another matted right now") as error:
+            run(job_at(tmp_path))
+
+        assert (error.value.code, error.value.path) == ("job_running", making.folder)
+    assert run(job_at(tmp_path)).computed == len(FRAMES)
+
+
+def test_when_writing_fails_then_the_folder_is_free_and_what_arrived_was_told(tmp_path, monkeypatch):
+    write = MatteWriter.write
+
+    def failing(self, frame, mattes, header):
+        if frame == 1009:
+            raise OutputError("disk_full", "full", hint="free some space", frame=frame)
+        return write(self, frame, mattes, header)
+
+    told = Told()
+    making = Run(job_at(tmp_path), on_written=told)
+    with monkeypatch.context() as patched:
+        patched.setattr(MatteWriter, "write", failing)
+        with pytest.raises(OutputError, match="full"):
+            take(making.steps(), 99)
+    on_disk = {int(path.name.split(".")[1]) for path in making.folder.rglob("*.exr")}
+
+    assert set(told.frames) == on_disk
+    assert making.state is RunState.WAITING
+    for _ in making.steps():
+        pass
+    assert sorted(told.frames) == FRAMES
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")
+@pytest.mark.parametrize("kill_at", [5, 16])
+def test_when_killed_while_it_notes_a_frame_then_the_next_run_makes_the_same_files(tmp_path, kill_at):
+    whole = run(job_at(tmp_path, out=tmp_path / "whole"))
+    script = f"""
+        import os, signal, sys
+        sys.path[:0] = [{str(Path(__file__).parents[2])!r}, {str(Path(__file__).parent)!r}]
+        from pathlib import Path
+        from test_run import job_at, Run
+        from matted.engine.scratch import Scratch
+        puts = []
+        put = Scratch.put
+        def killing(self, name, tensors):
+            put(self, name, tensors)
+            puts.append(name)
+            if len([name for name in puts if name == "checkpoint"]) * 4 >= {kill_at}:
+                os.kill(os.getpid(), signal.SIGKILL)
+        Scratch.put = killing
+        for step in Run(job_at(Path({str(tmp_path)!r}))).steps():
+            pass
+    """
+    child = subprocess.run([sys.executable, "-c", textwrap.dedent(script)], capture_output=True, text=True, timeout=100)
+    assert child.returncode == -signal.SIGKILL, child.stderr
+
+    result = run(job_at(tmp_path))
+
+    assert result.folder.name == "v001"
+    assert contents(result.folder) == contents(whole.folder)
+    assert result.confidence == whole.confidence
+
+
+def test_when_claimed_then_the_folder_says_queued_and_the_run_finds_it(tmp_path):
+    folder = claim(job_at(tmp_path))
+
+    queued = json.loads((folder / "matted.json").read_text())
+    result = run(job_at(tmp_path))
+
+    assert queued == {"state": "queued", "recipe": job_at(tmp_path).recipe()}
+    assert result.folder == folder == claim(job_at(tmp_path))
+    assert json.loads((folder / "matted.json").read_text())["state"] == "done"
+
+
+def test_when_another_keyframe_is_claimed_then_it_gets_a_folder_of_its_own(tmp_path):
+    first, identity = claim(job_at(tmp_path)), job_at(tmp_path).identity()
+    write_masks(tmp_path / "red", [1016])
+
+    second = claim(job_at(tmp_path))
+
+    assert (first.name, second.name) == ("v001", "v002")
+    assert job_at(tmp_path).identity() != identity
+
+
+def test_when_the_folder_cannot_be_locked_then_the_error_says_so(tmp_path):
+    if os.geteuid() == 0:
+        (claim(job_at(tmp_path)) / ".matted").write_text("in the way")
+    else:
+        claim(job_at(tmp_path)).chmod(0o500)
+
+    with pytest.raises(OutputError) as error:
+        run(job_at(tmp_path))
+
+    assert error.value.code == "output_unwritable"
