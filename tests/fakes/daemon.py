@@ -12,14 +12,15 @@ import threading
 import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any
 from uuid import uuid4
 
 import zmq
+from zmq.utils import z85
+
 from matted_protocol import messages as m
 from matted_protocol import wire
 from matted_protocol.connection import Connection, write_connection
-from zmq.utils import z85
 
 LIMITS = {"max_body": wire.MAX_BODY, "max_buffer": 1 << 20, "max_unanswered": 8, "max_pixels_unanswered": 2}
 
@@ -34,9 +35,9 @@ class Refusal(Exception):
 class FakeJob:
     job: str
     shot: str
-    folder: Optional[str]
+    folder: Any
     frames: tuple[int, ...]
-    cancelled_at: Optional[int] = None
+    cancelled_at: Any = None
 
     @property
     def length(self) -> int:
@@ -74,7 +75,7 @@ class FakeWatch:
 class FakeDaemon:
     """One run of the stand-in. ``seen`` is what was asked, ``deaf`` what is not answered, ``busy`` how often to refuse."""
 
-    def __init__(self, file: Path, state: Optional[State] = None) -> None:
+    def __init__(self, file: Path, state: Any = None) -> None:
         self.file = file
         self.state = state or State()
         self.instance = uuid4().hex
@@ -87,6 +88,7 @@ class FakeDaemon:
         self.refused_keys = 0
         self._watches: dict[tuple[bytes, str], FakeWatch] = {}
         self._stopping = threading.Event()
+        self._dropping = threading.Event()
         self._bound = threading.Event()
         self._thread = threading.Thread(target=self.run)
 
@@ -102,20 +104,33 @@ class FakeDaemon:
         self._stopping.set()
         self._thread.join(10)
 
+    def drop_clients(self) -> None:
+        """Break every connection, as a restarted daemon does, and go on at another port."""
+        self._dropping.set()
+        while self._dropping.is_set():
+            time.sleep(0.005)
+
     def run(self) -> None:
-        with zmq.Context() as context:
-            with context.socket(zmq.REP) as self._zap, context.socket(zmq.ROUTER) as self._router:
-                self._zap.bind("inproc://zeromq.zap.01")
-                self._zap.linger = self._router.linger = 0
-                self._router.router_mandatory = 1
-                self._router.curve_server = 1
-                self._router.curve_secretkey = self.state.server_keys[1]
-                self._router.zap_domain = b"matted"
-                port = self._router.bind_to_random_port("tcp://127.0.0.1")
-                self._tell(f"tcp://127.0.0.1:{port}")
-                self._bound.set()
-                while not self._stopping.is_set():
-                    self._turn()
+        with zmq.Context() as context, context.socket(zmq.REP) as self._zap:
+            self._zap.bind("inproc://zeromq.zap.01")
+            self._zap.linger = 0
+            while not self._stopping.is_set():
+                with context.socket(zmq.ROUTER) as self._router:
+                    self._listen()
+                    while not self._stopping.is_set() and not self._dropping.is_set():
+                        self._turn()
+                self._watches.clear()
+                self._dropping.clear()
+
+    def _listen(self) -> None:
+        self._router.linger = 100  # long enough for a last answer
+        self._router.router_mandatory = 1
+        self._router.curve_server = 1
+        self._router.curve_secretkey = self.state.server_keys[1]
+        self._router.zap_domain = b"matted"
+        port = self._router.bind_to_random_port("tcp://127.0.0.1")
+        self._tell(f"tcp://127.0.0.1:{port}")
+        self._bound.set()
 
     def _tell(self, endpoint: str) -> None:
         server, client = self.state.server_keys, self.state.client_keys
@@ -225,7 +240,7 @@ class FakeDaemon:
         state = "running" if seq < found.length else "done" if found.cancelled_at is None else "cancelled"
         done = min(seq, len(found.frames))
         words = ("operator", "propagate", "interactive", state)
-        return m.Job(job, found.shot, *words, found.folder, done, len(found.frames), seq)  # type: ignore[arg-type]
+        return m.Job(job, found.shot, *words, found.folder, done, len(found.frames), seq)
 
     def _keyframes_of(self, shot: m.Shot) -> m.Keyframes:
         mask = m.Mask("hero", "mask.png", "0" * 64)
