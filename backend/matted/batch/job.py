@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Generator
 from contextlib import closing
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from enum import Enum
 from pathlib import Path
 from types import TracebackType
@@ -50,7 +50,11 @@ class Job:
         plate = self.shot.plate
         recipe = {
             "matted": matted.__version__,
-            "plate": {"pattern": plate.sequence.pattern, "files": self.shot.stamp(), "color": asdict(plate.color)},
+            "plate": {
+                "pattern": plate.sequence.pattern,
+                "files": self.shot.stamp(),
+                "color": asdict(plate.color),
+            },
             "frames": listed(self.shot.wanted()),
             "objects": list(self.shot.keyframes.objects),
             "keyframes": self.shot.keyframes.hashes,
@@ -185,11 +189,14 @@ class Run:
         """Find or make the folder, take its lock, and tell of every frame that is finished.
 
         Raises:
-            PlateError: frame_missing, frame_outside.
+            PlateError: frame_missing, frame_outside, plate_changed.
             OutputError: job_running, output_unwritable, disk_full.
         """
         self._require(RunState.WAITING)
-        place = self._place = self._place or _find_place(self.job)
+        if self._place is None:
+            self.job = replace(self.job, shot=self.job.shot.pin())
+            self._place = _find_place(self.job)
+        place = self._place
         try:
             if not self._found_done(place):
                 place.lock.take(place.folder)

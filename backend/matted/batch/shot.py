@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Literal
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from matted.batch.keyframes import Keyframes, MaskSource, find_keyframes
+from matted.batch.stamp import Stamp
 from matted.batch.writing import WriteBehind
 from matted.engine.scratch import Scratch
 from matted.engine.session import FrameDone, Pixels, Session, SessionSettings
@@ -34,12 +36,14 @@ class Shot:
         keyframes: the artist's masks.
         frames: the frames to make mattes for; None takes the whole plate.
         missing: ``error`` refuses a plate with gaps in the range, ``skip`` leaves those frames out.
+        pinned: the plate's files as they have to be; None takes them as they come.
     """
 
     plate: Plate
     keyframes: Keyframes
     frames: FrameRange | None = None
     missing: Literal["error", "skip"] = "error"
+    pinned: Stamp | None = None
 
     def wanted(self) -> tuple[int, ...]:
         """The frames to make mattes for, ascending.
@@ -77,11 +81,34 @@ class Shot:
             )
 
     def stamp(self) -> str:
-        """Digest of the plate's file names, sizes and times: a plate that changed on disk has another."""
-        sequence = self.plate.sequence
-        files = dict.fromkeys(sequence.path(frame) for frame in sequence.frames)
-        found = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in files]
-        return hashlib.sha256(repr(found).encode()).hexdigest()
+        """Digest of the plate's file names, sizes and times, as pinned or as they are now.
+
+        Raises:
+            PlateError: plate_changed when a file went away since the plate was found.
+        """
+        return (self.pinned or Stamp.of(self.plate.sequence)).digest
+
+    def pin(self) -> Shot:
+        """This shot, which from now on refuses plate files other than those there are now; once pinned it stays so.
+
+        Raises:
+            PlateError: plate_changed.
+        """
+        return replace(self, pinned=self.pinned or Stamp.of(self.plate.sequence))
+
+    def read_plate(self, frame: int) -> NDArray[np.float32]:
+        """(H, W, 3) float32, display-referred sRGB, 0..1, from a file that is still the one it was.
+
+        Raises:
+            PlateError: plate_changed, or the frame cannot be read.
+        """
+        path = self.plate.sequence.path(frame)
+        if self.pinned is not None:
+            self.pinned.check(frame, path)
+        pixels = self.plate.read(frame)
+        if self.pinned is not None:
+            self.pinned.check(frame, path)
+        return pixels
 
 
 def open_session(
@@ -94,7 +121,7 @@ def open_session(
     """
 
     def read_plate(frame: int) -> Tensor:
-        return torch.from_numpy(shot.plate.read(frame)).permute(2, 0, 1).contiguous()
+        return torch.from_numpy(shot.read_plate(frame)).permute(2, 0, 1).contiguous()
 
     def read_masks(frame: int) -> Tensor:
         return torch.from_numpy(shot.keyframes.read(frame))
@@ -145,6 +172,7 @@ def suggest(
         Cancelled: ``stopped`` said so.
         MattedError: bad plate, keyframes, mattes or device.
     """
+    shot = shot.pin()
     with TemporaryDirectory(prefix="matted-") as folder:
         opened = open_session(shot, weights=weights, settings=session, scratch=Scratch(Path(folder)))
         frames = shot.wanted()

@@ -6,49 +6,14 @@ import signal
 import subprocess
 import sys
 import textwrap
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import torch
 
-from fakes.colour_network import MEMORY, ColourNetwork
-from fakes.drawn_shot import FIRST, LAST, write_masks, write_plate
-from matted.batch.job import Job, Run, RunState, claim, run
-from matted.batch.keyframes import MaskSource, find_keyframes
-from matted.batch.shot import Shot
-from matted.engine.session import SessionSettings
+from fakes.drawn_job import FRAMES, Told, contents, job_at, shot_at
+from matted.batch.job import Run, RunState, claim, run
 from matted.errors import Cancelled, OutputError
-from matted.media.matte import MatteWriter, read_matte
-from matted.media.plate import Plate
-from matted.media.sequence import find_sequence
-from matted.weights import Loaded
-
-FRAMES = list(range(FIRST, LAST + 1))
-WEIGHTS = Loaded(ColourNetwork(), MEMORY, "colour", Path("colour"), "0" * 64, "MIT", torch.device("cpu"), False)
-
-
-def job_at(folder, **changes):
-    plate = Plate(find_sequence(write_plate(folder / "plate")))
-    sources = [MaskSource(write_masks(folder / "red", (1001, 1010), 0), "red")]
-    masks = find_keyframes(sources, size=plate.info.size, plate=plate.sequence)
-    job = Job(Shot(plate, masks), folder / "out", WEIGHTS, SessionSettings(checkpoint_every=4), suggestions=0)
-    return replace(job, **changes)
-
-
-class Told:
-    """What a run told, in order; every file must be whole when it is told of."""
-
-    def __init__(self):
-        self.frames = []
-        self.confidence = {}
-
-    def __call__(self, frame, confidence, files):
-        assert files
-        for path in files:
-            assert read_matte(path).shape == (64, 96)
-        self.frames.append(frame)
-        self.confidence[frame] = confidence
+from matted.media.matte import MatteWriter
 
 
 def take(steps, count):
@@ -105,10 +70,6 @@ def test_when_paused_then_the_folder_is_free_and_the_same_run_goes_on(tmp_path, 
     assert sorted(told.frames) == FRAMES
     assert (result.computed, result.confidence) == (len(FRAMES), whole.confidence)
     assert contents(result.folder) == contents(whole.folder)
-
-
-def contents(folder):
-    return {path.relative_to(folder): path.read_bytes() for path in sorted(folder.rglob("*.exr"))}
 
 
 def test_when_frames_are_found_finished_then_they_are_told_at_the_start(tmp_path):
@@ -182,9 +143,10 @@ def test_when_killed_while_it_notes_a_frame_then_the_next_run_makes_the_same_fil
     whole = run(job_at(tmp_path, out=tmp_path / "whole"))
     script = f"""
         import os, signal, sys
-        sys.path[:0] = [{str(Path(__file__).parents[2])!r}, {str(Path(__file__).parent)!r}]
+        sys.path.insert(0, {str(Path(__file__).parents[2])!r})
         from pathlib import Path
-        from test_run import job_at, Run
+        from fakes.drawn_job import job_at
+        from matted.batch.job import Run
         from matted.engine.scratch import Scratch
         puts = []
         put = Scratch.put
@@ -219,13 +181,11 @@ def test_when_claimed_then_the_folder_says_queued_and_the_run_finds_it(tmp_path)
 
 
 def test_when_another_keyframe_is_claimed_then_it_gets_a_folder_of_its_own(tmp_path):
-    first, identity = claim(job_at(tmp_path)), job_at(tmp_path).identity()
-    write_masks(tmp_path / "red", [1016])
+    first = claim(job_at(tmp_path))
 
-    second = claim(job_at(tmp_path))
+    second = claim(job_at(tmp_path, shot=shot_at(tmp_path, (1001, 1016))))
 
     assert (first.name, second.name) == ("v001", "v002")
-    assert job_at(tmp_path).identity() != identity
 
 
 def test_when_the_folder_cannot_be_locked_then_the_error_says_so(tmp_path):
