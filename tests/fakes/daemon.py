@@ -73,7 +73,9 @@ class FakeWatch:
 
 
 class FakeDaemon:
-    """One run of the stand-in. ``seen`` is what was asked, ``deaf`` what is not answered, ``busy`` how often to refuse."""
+    """One run of the stand-in. ``seen`` is what was asked, ``deaf`` what is not answered, ``busy`` how often to
+    refuse, ``twice`` whether to send each event again.
+    """
 
     def __init__(self, file: Path, state: Any = None) -> None:
         self.file = file
@@ -84,7 +86,7 @@ class FakeDaemon:
         self.deaf: set[str] = set()
         self.busy: dict[str, int] = {}
         self.limits = dict(LIMITS)
-        self.most_pixels = 0
+        self.twice = False
         self.refused_keys = 0
         self._watches: dict[tuple[bytes, str], FakeWatch] = {}
         self._stopping = threading.Event()
@@ -148,7 +150,6 @@ class FakeDaemon:
             batch = []
             while len(batch) < 100 and self._router.poll(0):
                 batch.append(self._router.recv_multipart())
-            self._count_pixels(batch)
             for identity, *parts in batch:
                 self._handle(identity, parts)
         for (_, job), watch in list(self._watches.items()):
@@ -159,9 +160,6 @@ class FakeDaemon:
         known = z85.encode(key) == self.state.client_keys[0]
         self.refused_keys += not known
         self._zap.send_multipart([version, request, b"200" if known else b"400", b"", b"operator", b""])
-
-    def _count_pixels(self, batch: list[list[bytes]]) -> None:
-        self.most_pixels = max(self.most_pixels, sum(1 for parts in batch if len(parts) > 3))
 
     def _send(self, identity: bytes, kind: str, parent: str, body: Any, buffers: Any = ()) -> bool:
         parts = wire.pack(m.Header(uuid4().hex, kind, parent=parent), body, buffers)
@@ -219,7 +217,9 @@ class FakeDaemon:
             if kind == "frame_done":
                 progress = m.Progress(job.job, event.frame, watch.sent + 1, len(job.frames))
                 self._send(watch.identity, "progress", watch.parent, progress)
-            if not self._send(watch.identity, kind, watch.parent, event, files):
+            for _ in range(1 + self.twice):
+                taken = self._send(watch.identity, kind, watch.parent, event, files)
+            if not taken:
                 del self._watches[watch.identity, job.job]
                 return
             watch.sent += 1
