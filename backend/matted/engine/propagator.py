@@ -71,15 +71,21 @@ class Propagator:
         self._frames_seen = 0
         self._last_memory = 0
 
-    def set_keyframe(self, frame: int, image: Tensor, masks: Tensor) -> None:
+    def set_keyframe(self, frame: int, image: Tensor, masks: Tensor, *, features: Features | None = None) -> None:
         """Put a frame with its masks into permanent memory, replacing what that frame held.
+
+        Args:
+            frame: its number.
+            image: the frame.
+            masks: of every object, at the image's size.
+            features: what :meth:`encode` returned for this image.
 
         Raises:
             MaskError: mask_size.
         """
         _check_masks(image, masks, frame)
         padding, image = self._pad(image)
-        features = self.network.encode_key(image)
+        features = features or self.network.encode_key(image)
         value = self.network.encode_value(image, features, self._drawn(masks, padding)[1:])
         self.bank.permanent[frame] = _tokens(features, value)
 

@@ -15,7 +15,7 @@ from enum import Enum
 import torch
 from torch import Tensor
 
-from matted.engine.features import FeatureCache
+from matted.engine.features import FeatureStore, PlateFeatures
 from matted.engine.plan import Direction, Role, Walk, plan
 from matted.engine.propagator import Propagator
 from matted.engine.refine import RefineSettings, refine
@@ -103,6 +103,8 @@ class Session:
         memory: sizes and cadence of the memory bank.
         settings: see :class:`SessionSettings`.
         device: where the network lives.
+        features: where the features of every frame are kept for all who work on this plate; without it the session
+            keeps those of a walk that comes back, within its own budget.
     """
 
     def __init__(
@@ -115,6 +117,7 @@ class Session:
         memory: MemorySettings,
         settings: SessionSettings | None = None,
         device: torch.device | None = None,
+        features: PlateFeatures | None = None,
     ) -> None:
         self.state = SessionState.EMPTY
         self.keyframes: set[int] = set()
@@ -125,13 +128,15 @@ class Session:
         self._settings = settings or SessionSettings()
         self._device = device or torch.device("cpu")
         self._propagator = Propagator(network, memory)
-        self._features = FeatureCache(self._settings.feature_budget)
+        self._shares = features is not None
+        self._features = features or PlateFeatures(FeatureStore(self._settings.feature_budget), "")
 
     def set_keyframe(self, frame: int) -> None:
         """Read the plate and the masks of ``frame`` and keep them in permanent memory, replacing an earlier mask."""
         self._require(SessionState.EMPTY, SessionState.READY)
         image = self._image(self._pixels.read_plate(frame))
-        self._propagator.set_keyframe(frame, image, self._masks(frame, image))
+        masks = self._masks(frame, image)
+        self._propagator.set_keyframe(frame, image, masks, features=self._look(frame, image))
         self.keyframes.add(frame)
         self.state = SessionState.READY
 
@@ -223,7 +228,7 @@ class Session:
         """Let go of the memory; the scratch stays."""
         self.state = SessionState.CLOSED
         self._propagator.begin()
-        self._features = FeatureCache(0)
+        self._features = PlateFeatures(FeatureStore(0), "")
 
     def _walk(self, run: _Run, index: int, walk: Walk, rest: tuple[int, ...]) -> Generator[FrameDone, None, None]:
         self._propagator.begin()
@@ -245,7 +250,7 @@ class Session:
 
     def _visit(self, run: _Run, walk: Walk, frame: int, plate: Tensor, *, last: bool) -> tuple[float, ...] | None:
         image = self._image(plate)
-        features = self._look(frame, image, keep=walk.role is Role.HOLD)
+        features = self._look(frame, image, returns=walk.role is Role.HOLD)
         if frame in self.keyframes:
             probability = self._propagator.step_keyframe(image, self._masks(frame, image), last=last, features=features)
             mattes = self._pixels.read_masks(frame)
@@ -282,13 +287,15 @@ class Session:
                     ahead.append(reader.submit(self._pixels.read_plate, following))
                 yield frame, plate
 
-    def _look(self, frame: int, image: Tensor, *, keep: bool = False) -> Features:
-        """The features of a frame; kept only for the walk that comes back this way, so that memory stays flat."""
-        features = self._features.get(frame) or self._propagator.encode(image)
-        if keep:
-            self._features.put(frame, features)
-        else:
+    def _look(self, frame: int, image: Tensor, *, returns: bool = False) -> Features:
+        """The features of a frame. Not shared, they are kept only when the walk ``returns``: memory stays flat."""
+        features = self._features.get(frame)
+        known = features is not None
+        features = features or self._propagator.encode(image)
+        if not (self._shares or returns):
             self._features.drop(frame)
+        elif not known:
+            self._features.put(frame, features)
         return features
 
     def _note(self, frame: int, features: Features, mattes: Tensor, confidence: tuple[float, ...]) -> None:
