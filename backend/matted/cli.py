@@ -1,4 +1,4 @@
-"""The command line: ``matted propagate | suggest | score | weights | check | demo``.
+"""The command line: ``matted propagate | suggest | score | weights | check | demo``, and the daemon's (``cli_daemon``).
 
 Exit codes: 0 done, 1 failed or stopped, 2 the command was not understood. With ``--json`` the result, or the error, is
 one JSON object on standard output; everything meant for people goes to standard error.
@@ -15,8 +15,10 @@ from typing import Any, TypeVar
 
 import click
 
-from matted.console import Progress, interruptible, number, say, say_suggestions, tell_error
+from matted import cli_daemon
+from matted.console import JSON, Progress, interruptible, json_option, number, say, say_suggestions, tell_error
 from matted.errors import MattedError
+from matted_protocol.errors import DaemonError
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -54,18 +56,14 @@ Examples:
 """
 
 
-JSON = "matted.json"
-"""Where the running command notes that a program reads its output."""
-
-
 class Main(click.Group):
-    """Turns our errors into a message, a hint and an exit code."""
+    """Turns our errors, and the daemon's, into a message, a hint and an exit code."""
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command; a :class:`MattedError` ends it with exit code 1."""
+        """Run the command; an error of ours ends it with exit code 1."""
         try:
             return super().invoke(ctx)
-        except MattedError as error:
+        except (MattedError, DaemonError) as error:
             tell_error(error, as_json=bool(ctx.meta.get(JSON)))
             ctx.exit(1)
 
@@ -76,14 +74,8 @@ def main() -> None:
     """A few keyframe mattes in; a matte for every frame, and the frames worth masking next, out."""
 
 
-def _note_json(ctx: click.Context, option: click.Parameter, chosen: bool) -> bool:
-    ctx.meta[JSON] = chosen
-    return chosen
-
-
-_json_option = click.option(
-    "--json", "as_json", is_flag=True, callback=_note_json, is_eager=True, help="Print the result as JSON."
-)
+for _command in cli_daemon.COMMANDS:
+    main.add_command(_command)
 
 
 def _shot_options(command: Command) -> Command:
@@ -108,7 +100,7 @@ def _shot_options(command: Command) -> Command:
         click.option("--part", help="EXR part the plate is in."),
         click.option("--layer", help="EXR layer the plate is in."),
         click.option("--device", help="cuda, cuda:1, mps or cpu [the best one here]."),
-        _json_option,
+        json_option,
     ]
     for option in reversed(options):
         command = option(command)
@@ -189,7 +181,7 @@ def suggest(
 @click.argument("mattes", type=click.Path())
 @click.argument("known", type=click.Path())
 @click.option("--keyframes", metavar="FRAMES", help="Frames not to count, because they were given: 1001,1024.")
-@_json_option
+@json_option
 def score(mattes: str, known: str, keyframes: str | None, as_json: bool) -> None:
     """Compare MATTES of one object with KNOWN ones: region J, boundary F, edge difference, flicker."""
     from matted.batch.report import score_sequence
@@ -213,7 +205,7 @@ def weights() -> None:
 
 
 @weights.command("list", epilog=WEIGHTS_EXAMPLES)
-@_json_option
+@json_option
 def weights_list(as_json: bool) -> None:
     """List the named weights and where they are."""
     from matted import weights as known
@@ -228,7 +220,7 @@ def weights_list(as_json: bool) -> None:
 
 @weights.command("verify", epilog=WEIGHTS_EXAMPLES)
 @click.argument("name_or_path", default="lite")
-@_json_option
+@json_option
 def weights_verify(name_or_path: str, as_json: bool) -> None:
     """Load weights strictly and print what they are."""
     from matted import weights as known
@@ -260,7 +252,7 @@ def weights_fetch(name: str) -> None:
 
 
 @main.command(epilog=CHECK_EXAMPLES)
-@_json_option
+@json_option
 def check(as_json: bool) -> None:
     """Say what this machine has for matted, and what to do about what it lacks."""
     from matted.check import check_all
@@ -280,7 +272,7 @@ def check(as_json: bool) -> None:
 @main.command(epilog=DEMO_EXAMPLES)
 @click.argument("folder", type=click.Path(path_type=Path), default=Path("demo"))
 @click.option("--device", help="cuda, cuda:1, mps or cpu [the best one here].")
-@_json_option
+@json_option
 def demo(folder: Path, device: str | None, as_json: bool) -> None:
     """Draw a shot with known mattes, propagate three keyframes over it, score and show the result."""
     from matted.batch.report import make_sheet, score_sequence

@@ -16,11 +16,15 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 
-from matted.errors import Cancelled, MattedError
+from matted.errors import MattedError
+from matted_protocol.errors import DaemonError
 
 if TYPE_CHECKING:
     from matted.engine.session import FrameDone
     from matted.engine.suggest import Suggestion
+
+JSON = "matted.json"
+"""Where the running command notes that a program reads its output."""
 
 LOG_EVERY = 5.0
 """Seconds between progress lines where there is no terminal to draw a bar on."""
@@ -92,13 +96,23 @@ def interruptible() -> Iterator[Callable[[], bool]]:
         signal.signal(signal.SIGINT, before)
 
 
-def tell_error(error: MattedError, *, as_json: bool) -> None:
+def _note_json(ctx: click.Context, option: click.Parameter, chosen: bool) -> bool:
+    ctx.meta[JSON] = chosen
+    return chosen
+
+
+json_option = click.option(
+    "--json", "as_json", is_flag=True, callback=_note_json, is_eager=True, help="Print the result as JSON."
+)
+
+
+def tell_error(error: MattedError | DaemonError, *, as_json: bool) -> None:
     """Print an error for a person, or as one JSON object."""
     if as_json:
         told = {name: getattr(error, name) for name in ("code", "message", "hint", "path", "frame")}
         click.echo(json.dumps({"error": told}, default=str, ensure_ascii=False))
     else:
-        kind = "stopped" if isinstance(error, Cancelled) else "error"
+        kind = "stopped" if error.code == "cancelled" else "error"
         click.echo(f"{kind}: {error.message}\n  -> {error.hint}", err=True)
 
 

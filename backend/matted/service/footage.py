@@ -1,0 +1,161 @@
+"""From what the store keeps to what ``batch`` works on: plates, keyframes, shots, by the rules about paths."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+from matted.batch.keyframes import Keyframes, MaskSource, in_order
+from matted.batch.ledger import unwritable
+from matted.batch.shot import Shot
+from matted.engine.plan import Direction
+from matted.engine.session import SessionSettings
+from matted.errors import KeyframeError, OutputError, PlateError, RequestError
+from matted.media.color import ColorSettings
+from matted.media.plate import Plate
+from matted.media.sequence import find_sequence
+from matted.media.spool import SUFFIX, write_pixels
+from matted.service.paths import Paths
+from matted.service.store import MaskRow, ShotRow, Store
+from matted_protocol.frames import FrameRange
+from matted_protocol.messages import OpenShot, Pixels, PlateSource, Range, Settings
+
+NO_PIXELS = "No pixels have been sent for this shot yet."
+
+
+@dataclass(frozen=True)
+class Footage:
+    """Finds the pixels of shots.
+
+    Attributes:
+        store: where sent pixels and kept masks lie.
+        paths: which files clients may name.
+        spool_budget: bytes of sent pixels kept for all shots together.
+    """
+
+    store: Store
+    paths: Paths
+    spool_budget: int
+
+    def plate(self, shot: str, source: PlateSource, *, operator: bool) -> Plate:
+        """The plate of a shot, as it is on disk now.
+
+        Raises:
+            PlateError: it is not there or cannot be read.
+            RequestError: ``path_outside``.
+        """
+        if source.path is None:
+            folder = self.store.plate_folder(shot)
+            if not folder.is_dir() or not any(folder.glob("plate.*")):
+                raise PlateError("plate_missing", NO_PIXELS, hint="Send the plate's frames first.")
+            sequence = find_sequence(folder)
+        else:
+            sequence = find_sequence(self.paths.resolve(source.path, operator=operator))
+            self.paths.check_all(dict.fromkeys(sequence.files.values()), operator=operator)
+        return Plate(sequence, color=self.color(source, operator=operator), part=source.part, layer=source.layer)
+
+    def color(self, source: PlateSource, *, operator: bool) -> ColorSettings:
+        """How the plate's values become display colours."""
+        ocio = source.ocio
+        if ocio and not ocio.startswith("ocio://"):
+            ocio = str(self.paths.resolve(ocio, operator=operator))
+        return ColorSettings(source.colorspace, "auto" if source.exposure is None else source.exposure, ocio)
+
+    def shot(
+        self, row: ShotRow, opened: OpenShot, masks: Sequence[MaskRow], frames: Range | None, *, operator: bool
+    ) -> Shot:
+        """What a job works on: the plate, these masks, and the frames asked for.
+
+        Raises:
+            KeyframeError: ``no_keyframe``, ``keyframe_outside``.
+            PlateError, RequestError: the plate cannot be had.
+        """
+        plate = self.plate(row.id, opened.plate, operator=operator)
+        if not masks:
+            message = "This shot has no keyframe yet."
+            raise KeyframeError("no_keyframe", message, hint="Draw a mask on at least one frame and add it.")
+        for mask in masks:
+            check_inside(mask.frame, plate)
+        chosen = frames or opened.frames
+        keyframes = self.keyframes(masks, opened.objects, plate.info.size)
+        return Shot(plate, keyframes, FrameRange(*chosen) if chosen else None, opened.missing)
+
+    def keyframes(self, masks: Sequence[MaskRow], declared: Sequence[str], size: tuple[int, int]) -> Keyframes:
+        """The kept masks, as ``batch`` reads masks."""
+        files: dict[int, list[tuple[MaskSource, Path]]] = {}
+        for mask in masks:
+            path = self.store.mask_path(mask.sha256, mask.name)
+            source = MaskSource(path, mask.object, mask.layer, mask.pick)
+            files.setdefault(mask.frame, []).append((source, path))
+        names = {*declared, *(name for mask in masks for name in mask.names)}
+        sources = tuple(source for found in files.values() for source, _ in found)
+        return Keyframes(sources, {frame: tuple(found) for frame, found in files.items()}, in_order(names), size)
+
+    def put(self, shot: str, source: PlateSource, frame: int, pixels: Pixels, buffer: memoryview) -> int:
+        """Keep the pixels of a plate frame; returns how many frames there are now.
+
+        Raises:
+            PlateError: ``plate_size``.
+            RequestError: ``bad_request``, ``spool_full``.
+            OutputError: ``disk_full``.
+        """
+        if source.size is None:
+            message = f"This shot's plate is the files {source.path}."
+            raise RequestError("bad_request", message, hint="Open a shot with a size to send pixels.")
+        if (pixels.width, pixels.height) != source.size:
+            found, wanted = f"{pixels.width}x{pixels.height}", "x".join(map(str, source.size))
+            message = f"The pixels of frame {frame} are {found}, but the plate is {wanted}."
+            raise PlateError("plate_size", message, hint="Send every frame at the size of the shot.", frame=frame)
+        folder = self.store.plate_folder(shot)
+        path = folder / f"plate.{frame}{SUFFIX[pixels.dtype]}"
+        present = list(folder.glob("plate.*"))
+        if any(other.suffix != path.suffix for other in present):
+            message = f"Frame {frame} is {pixels.dtype}, but the frames sent before are of another kind."
+            raise RequestError("bad_request", message, hint="Send all frames as integers, or all as half or float.")
+        self._check_room(pixels.size)
+        rate = Fraction(*source.frame_rate) if source.frame_rate else None
+        write_pixels(
+            path,
+            buffer,
+            size=source.size,
+            channels=pixels.channels,
+            dtype=pixels.dtype,
+            pixel_aspect=source.pixel_aspect,
+            frame_rate=rate,
+        )
+        return len({*present, path})
+
+    def spool_used(self) -> int:
+        """Bytes of pixels sent and kept."""
+        return sum(path.stat().st_size for path in (self.store.folder / "plates").glob("*/plate.*"))
+
+    def _check_room(self, size: int) -> None:
+        if self.spool_used() + size > self.spool_budget:
+            message = f"The daemon keeps at most {self.spool_budget / 2**30:.1f} GiB of sent pixels, and has them."
+            hint = "Delete shots that are finished, give plates by path, or raise --spool-budget."
+            raise RequestError("spool_full", message, hint=hint)
+
+
+def session_settings(settings: Settings) -> SessionSettings:
+    """The engine's settings from those of the wire."""
+    return SessionSettings(working_size=settings.working_size, direction=Direction(settings.direction))
+
+
+def check_inside(frame: int, plate: Plate) -> None:
+    """Refuse a keyframe on a frame the plate does not have.
+
+    Raises:
+        KeyframeError: ``keyframe_outside``.
+    """
+    if frame not in plate.sequence.files:
+        first, last = plate.frames[0], plate.frames[-1]
+        message = f"The plate {plate.sequence.pattern}, from {first} to {last}, has no frame {frame}."
+        hint = "Number the mask like the plate frame it was drawn on."
+        raise KeyframeError("keyframe_outside", message, hint=hint, frame=frame)
+
+
+def no_room(path: Path, error: OSError) -> OutputError:
+    """The daemon's own disk cannot take more."""
+    return unwritable(path, error)

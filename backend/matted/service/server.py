@@ -1,0 +1,437 @@
+"""The thread that owns the socket. It decodes, passes on and sends; it never computes and never touches a disk.
+
+Requests of one client are carried out one after another, in the order they came; those of different clients side by
+side. Only what must not wait is answered out of turn: ping, hello, watch, ack and cancel.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import socket
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from typing import Any, Protocol
+
+import zmq
+from zmq.auth.thread import ThreadAuthenticator
+
+from matted.errors import MattedError, RequestError
+from matted.service.envelope import MAX_BUFFER, BadEnvelope, Envelope, pack, unpack
+from matted.service.gate import Gate, User
+from matted_protocol import messages
+
+MAX_UNANSWERED = 64
+"""Requests one client may have unanswered."""
+MAX_PIXELS_UNANSWERED = 4
+"""Of those, requests that bring pixels."""
+MAX_PENDING = 2 * 2**30
+"""Bytes of all unanswered requests together."""
+MAX_OUTBOX = 64 * 2**20
+"""Bytes that wait for a client that does not read; beyond, it loses its watches."""
+SILENT = 60.0
+"""Seconds after which a client that said nothing is forgotten, with its watches."""
+BYTES_AT_ONCE = 4
+"""Frames whose matte files are read for one watch at a time."""
+THREADS = 8
+"""Threads that carry out requests."""
+TICK = 0.1
+"""Seconds between looks at clients that do not read."""
+
+_log = logging.getLogger(__name__)
+
+Reply = tuple[Any, Sequence[Any]]
+
+
+class Handlers(Protocol):
+    """What carries out requests, in threads other than the server's."""
+
+    def handle(self, request: Envelope, user: User) -> Reply:
+        """The body and buffers that answer a request."""
+
+    def events(self, job: str, *, after: int, most: int, with_files: bool) -> list[tuple[str, Any, Sequence[Any]]]:
+        """The next events: type, body, buffers."""
+
+
+@dataclass
+class _Client:
+    """One connection: what it has been asked and not answered yet."""
+
+    user: User
+    heard: float
+    unanswered: int = 0
+    pixels: int = 0
+    waiting: deque[Envelope] = field(default_factory=deque)
+    busy: bool = False
+    outbox: deque[tuple[list[Any], Callable[[], None]]] = field(default_factory=deque)
+    outbox_bytes: int = 0
+    watches: dict[str, _Watch] = field(default_factory=dict)
+
+
+@dataclass
+class _Watch:
+    """A cursor over the events of a job."""
+
+    job: str
+    parent: str
+    options: messages.WatchOptions
+    sent: int
+    acked: int
+    news: bool = True
+    busy: bool = False
+
+
+class Server:
+    """One ROUTER.
+
+    Args:
+        context: ZeroMQ's.
+        bind: addresses, ``tcp://127.0.0.1:*`` for any free port.
+        gate: keys and who holds them.
+        handlers: carries out requests.
+        instance: told to clients, new at every start.
+    """
+
+    def __init__(
+        self, context: zmq.Context[Any], *, bind: str, gate: Gate, handlers: Handlers, welcome: messages.Welcome
+    ) -> None:
+        self._gate = gate
+        self._handlers = handlers
+        self._welcome = welcome
+        self._clients: dict[bytes, _Client] = {}
+        self._pending = 0
+        self._stopping = False
+        self._calls: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        self._wake_in, self._wake_out = socket.socketpair()
+        self._wake_in.setblocking(False)
+        self._wake_out.setblocking(False)
+        self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="request")
+        self._authenticator = ThreadAuthenticator(context)
+        self._authenticator.start()
+        self._authenticator.configure_curve_callback(domain="*", credentials_provider=gate)
+        self._router = _router(context, gate)
+        self._router.bind(bind)
+        self.endpoint: str = self._router.getsockopt_string(zmq.LAST_ENDPOINT)
+
+    @property
+    def clients(self) -> int:
+        """How many clients were heard of lately."""
+        return len(self._clients)
+
+    def call(self, task: Callable[[], None]) -> None:
+        """Have the server's thread do something soon; from any thread."""
+        self._calls.put(task)
+        with suppress(BlockingIOError, OSError):  # it is awake, or gone
+            self._wake_out.send(b"x")
+
+    def news(self, job: str) -> None:
+        """Tell watchers that a job has new events; from any thread."""
+        self.call(lambda: self._news(job))
+
+    def progress(self, event: messages.Progress) -> None:
+        """Tell watchers that are up to date how far a job is; from any thread."""
+        self.call(lambda: self._progress(event))
+
+    def stop(self) -> None:
+        """End :meth:`run` once what was answered is on its way; from any thread."""
+
+        def now() -> None:
+            self._stopping = True
+
+        self.call(now)
+
+    def run(self) -> None:
+        """Serve until :meth:`stop`."""
+        poller = zmq.Poller()
+        poller.register(self._router, zmq.POLLIN)
+        poller.register(self._wake_in, zmq.POLLIN)
+        looked = time.monotonic()
+        try:
+            while not self._stopping:
+                ready = dict(poller.poll(int(TICK * 1000) if self._owing() else 1000))
+                if self._wake_in.fileno() in ready:
+                    self._run_calls()
+                if self._router in ready:
+                    self._receive_some()
+                if time.monotonic() - looked > TICK:
+                    looked = time.monotonic()
+                    self._tidy(looked)
+        finally:
+            self._close()
+
+    def _close(self) -> None:
+        self._pool.shutdown(wait=True, cancel_futures=True)
+        self._run_calls()
+        self._router.close(linger=500)  # the answer to `shutdown` still goes out
+        self._authenticator.stop()
+        self._wake_in.close()
+        self._wake_out.close()
+
+    def _run_calls(self) -> None:
+        try:
+            while self._wake_in.recv(4096):
+                pass
+        except (BlockingIOError, OSError):
+            pass
+        while True:
+            try:
+                task = self._calls.get_nowait()
+            except queue.Empty:
+                return
+            task()
+
+    # Receiving
+
+    def _receive_some(self) -> None:
+        """A bounded number, so that calls and other clients have their turn."""
+        for _ in range(200):
+            try:
+                frames = self._router.recv_multipart(zmq.NOBLOCK, copy=False)
+            except zmq.Again:
+                return
+            self._receive(frames)
+
+    def _receive(self, frames: Sequence[zmq.Frame]) -> None:
+        name, parts = frames[0].bytes, [memoryview(frame.buffer) for frame in frames[1:]]
+        user = self._gate.user(_key(frames))
+        if user is None:
+            return  # its key was taken off the list
+        client = self._clients.get(name)
+        if client is None:
+            client = self._clients[name] = _Client(user, 0.0)
+        client.user, client.heard = user, time.monotonic()
+        try:
+            request = unpack(parts)
+        except BadEnvelope as bad:
+            _log.warning("refused a message", extra={"request": bad.parent, "user": user.name, "code": bad.error.code})
+            self._send(name, pack(messages.ERROR, _told(bad.error), parent=bad.parent))
+            return
+        if not self._answer_now(name, client, request):
+            self._queue(name, client, request)
+
+    def _answer_now(self, name: bytes, client: _Client, request: Envelope) -> bool:
+        body = request.body
+        if isinstance(body, messages.Ping):
+            self._send(name, pack(messages.REPLY, messages.Pong(self._welcome.instance), parent=request.id))
+        elif isinstance(body, messages.Hello):
+            _log.info("hello from %s", body.client, extra={"request": request.id, "user": client.user.name})
+            welcome = {**asdict(self._welcome), "user": client.user.name, "operator": client.user.operator}
+            self._send(name, pack(messages.REPLY, welcome, parent=request.id))
+        elif isinstance(body, messages.Ack):
+            watch = client.watches.get(body.job)
+            if watch is not None:
+                watch.acked = max(watch.acked, min(body.seq, watch.sent))
+                self._pump(name, watch)
+        else:
+            return False
+        return True
+
+    def _queue(self, name: bytes, client: _Client, request: Envelope) -> None:
+        pixels = bool(request.buffers)
+        if (
+            client.unanswered >= MAX_UNANSWERED
+            or (pixels and client.pixels >= MAX_PIXELS_UNANSWERED)
+            or self._pending + request.size > MAX_PENDING
+        ):
+            message = "The daemon has too many requests to answer."
+            error = RequestError("busy", message, hint="Wait for some answers, then ask again.")
+            self._send(name, pack(messages.ERROR, _told(error), parent=request.id))
+            return
+        client.unanswered += 1
+        client.pixels += pixels
+        self._pending += request.size
+        if isinstance(request.body, messages.Cancel | messages.Watch):
+            self._pool.submit(self._carry_out, name, client, request, in_turn=False)
+            return
+        client.waiting.append(request)
+        self._next(name, client)
+
+    def _next(self, name: bytes, client: _Client) -> None:
+        if client.waiting and not client.busy:
+            client.busy = True
+            self._pool.submit(self._carry_out, name, client, client.waiting.popleft(), in_turn=True)
+
+    def _carry_out(self, name: bytes, client: _Client, request: Envelope, *, in_turn: bool) -> None:
+        """In a thread of the pool: answer one request, whatever happens."""
+        started = time.monotonic()
+        extra = {"request": request.id, "type": request.type, "user": client.user.name}
+        job: str | None = None
+        try:
+            body, buffers = self._handlers.handle(request, client.user)
+            job = body.job if isinstance(body, messages.Job) else None
+            frames = pack(messages.REPLY, body, parent=request.id, buffers=buffers)
+            _log.debug("answered", extra={**extra, "seconds": round(time.monotonic() - started, 4)})
+        except MattedError as error:
+            _log.info("refused: %s", error.message, extra={**extra, "code": error.code})
+            frames = pack(messages.ERROR, _told(error), parent=request.id)
+        except Exception:
+            _log.exception("failed", extra=extra)
+            frames = pack(messages.ERROR, _told(internal(request.id)), parent=request.id)
+
+        def answer() -> None:
+            if job is not None and isinstance(request.body, messages.Watch | messages.Propagate | messages.Suggest):
+                self._watch(name, client, request, job)
+            self._send(name, frames, then=lambda: self._answered(name, client, request, in_turn))
+
+        self.call(answer)
+
+    def _answered(self, name: bytes, client: _Client, request: Envelope, in_turn: bool) -> None:
+        client.unanswered -= 1
+        client.pixels -= bool(request.buffers)
+        self._pending -= request.size
+        if in_turn:
+            client.busy = False
+            self._next(name, client)
+
+    # Sending
+
+    def _send(self, name: bytes, frames: list[Any], *, then: Callable[[], None] = lambda: None) -> None:
+        """Send, or keep for later when the client does not read; ``then`` runs once the message is off our hands."""
+        client = self._clients.get(name)
+        if client is not None and client.outbox:
+            self._keep(name, client, frames, then)
+            return
+        try:
+            self._router.send_multipart([name, *frames], zmq.NOBLOCK, copy=True)
+        except zmq.Again:
+            if client is not None:
+                self._keep(name, client, frames, then)
+                return
+        except zmq.ZMQError as error:
+            if error.errno != zmq.EHOSTUNREACH:
+                raise
+            self._forget(name)
+        then()
+
+    def _keep(self, name: bytes, client: _Client, frames: list[Any], then: Callable[[], None]) -> None:
+        size = sum(map(len, frames))
+        if client.outbox_bytes + size > MAX_OUTBOX:
+            _log.warning("forgot a client that does not read", extra={"user": client.user.name})
+            self._forget(name)
+            then()
+            return
+        client.outbox.append((frames, then))
+        client.outbox_bytes += size
+
+    def _forget(self, name: bytes) -> None:
+        """A client is gone. What it asked for is still carried out; what waits for it is dropped."""
+        client = self._clients.pop(name, None)
+        if client is None:
+            return
+        client.watches.clear()
+        outbox, client.outbox = client.outbox, deque()
+        client.outbox_bytes = 0
+        for _, then in outbox:
+            then()
+
+    def _owing(self) -> bool:
+        return any(client.outbox for client in self._clients.values())
+
+    def _tidy(self, now: float) -> None:
+        for name, client in list(self._clients.items()):
+            outbox, client.outbox = client.outbox, deque()
+            client.outbox_bytes = 0
+            for frames, then in outbox:
+                self._send(name, frames, then=then)
+            if now - client.heard > SILENT and not client.unanswered:
+                self._forget(name)
+
+    # Watching
+
+    def _watch(self, name: bytes, client: _Client, request: Envelope, job: str) -> None:
+        options = request.body.options if isinstance(request.body, messages.Watch) else request.body.watch
+        if options is None or self._clients.get(name) is not client:
+            return
+        watch = _Watch(job, request.id, options, options.after, options.after)
+        client.watches[job] = watch
+        self.call(lambda: self._pump(name, watch))  # after the reply
+
+    def _news(self, job: str) -> None:
+        for name, client in list(self._clients.items()):
+            watch = client.watches.get(job)
+            if watch is not None:
+                watch.news = True
+                self._pump(name, watch)
+
+    def _progress(self, event: messages.Progress) -> None:
+        for name, client in list(self._clients.items()):
+            watch = client.watches.get(event.job)
+            if watch is not None and not (watch.news or watch.busy or client.outbox):
+                self._send(name, pack("progress", event, parent=watch.parent))
+
+    def _pump(self, name: bytes, watch: _Watch) -> None:
+        """Fetch the next events of a watch, as many as it has credit for."""
+        room = watch.acked + watch.options.credit - watch.sent
+        client = self._clients.get(name)
+        if watch.busy or not watch.news or room <= 0 or client is None or client.watches.get(watch.job) is not watch:
+            return
+        watch.busy, watch.news = True, False
+        with_files = watch.options.mattes == "bytes"
+        most = min(room, BYTES_AT_ONCE) if with_files else room
+        self._pool.submit(self._fetch, name, watch, most, with_files)
+
+    def _fetch(self, name: bytes, watch: _Watch, most: int, with_files: bool) -> None:
+        """In a thread of the pool."""
+        try:
+            events = self._handlers.events(watch.job, after=watch.sent, most=most, with_files=with_files)
+        except Exception:
+            _log.exception("could not read events", extra={"job": watch.job})
+            events = []
+        self.call(lambda: self._deliver(name, watch, events, full=len(events) == most))
+
+    def _deliver(self, name: bytes, watch: _Watch, events: list[tuple[str, Any, Sequence[Any]]], *, full: bool) -> None:
+        client = self._clients.get(name)
+        watch.busy = False
+        if client is None or client.watches.get(watch.job) is not watch:
+            return
+        for kind, body, buffers in events:
+            watch.sent = body["seq"]
+            self._send(name, pack(kind, body, parent=watch.parent, buffers=buffers))
+        watch.news = watch.news or full
+        self._pump(name, watch)
+
+
+def internal(request: str) -> RequestError:
+    """What a client hears of our own fault; the log has the rest."""
+    message = f"The daemon failed to carry out request {request}."
+    return RequestError("internal", message, hint="Look for this request in the daemon's log, and report it.")
+
+
+def error_body(error: MattedError) -> messages.Error:
+    """An error as it goes over the wire."""
+    path = None if error.path is None else str(error.path)
+    return messages.Error(error.code, error.message, error.hint, path, error.frame)
+
+
+_told = error_body
+
+
+def _router(context: zmq.Context[Any], gate: Gate) -> zmq.Socket[bytes]:
+    router: zmq.Socket[bytes] = context.socket(zmq.ROUTER)
+    router.curve_server = True
+    router.curve_publickey = gate.public_key.encode()
+    router.curve_secretkey = gate.secret_key.encode()
+    router.setsockopt(zmq.ROUTER_MANDATORY, 1)
+    router.setsockopt(zmq.MAXMSGSIZE, MAX_BUFFER)
+    router.setsockopt(zmq.LINGER, 0)
+    router.setsockopt(zmq.SNDHWM, 64)
+    router.setsockopt(zmq.RCVHWM, 2 * MAX_PIXELS_UNANSWERED)
+    router.setsockopt(zmq.BACKLOG, 512)
+    router.setsockopt(zmq.HEARTBEAT_IVL, 5000)
+    router.setsockopt(zmq.HEARTBEAT_TIMEOUT, 15000)
+    router.setsockopt(zmq.HANDSHAKE_IVL, 10000)
+    return router
+
+
+def _key(frames: Sequence[zmq.Frame]) -> str | None:
+    for frame in frames:
+        try:
+            key = frame.get("User-Id")
+        except zmq.ZMQError:
+            continue
+        return str(key)
+    return None

@@ -1,0 +1,376 @@
+"""What the daemon must not forget: shots, objects, keyframes, jobs and their events, in SQLite beside plain files.
+
+Everything acknowledged was committed first, so that a killed daemon finds it again. Masks are kept by content, so a
+job's snapshot of the keyframes costs nothing and stays true when the artist's file changes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import sqlite3
+import tempfile
+import threading
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+SCHEMA = """
+CREATE TABLE shots(number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT UNIQUE NOT NULL, user TEXT NOT NULL,
+                   content TEXT NOT NULL);
+CREATE TABLE objects(shot TEXT NOT NULL, id INTEGER NOT NULL, name TEXT NOT NULL,
+                     PRIMARY KEY(shot, id), UNIQUE(shot, name));
+CREATE TABLE keyframes(shot TEXT NOT NULL, frame INTEGER NOT NULL, object TEXT NOT NULL, mask TEXT NOT NULL,
+                       PRIMARY KEY(shot, frame, object));
+CREATE TABLE jobs(number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT UNIQUE NOT NULL, shot TEXT NOT NULL,
+                  user TEXT NOT NULL, kind TEXT NOT NULL, priority TEXT NOT NULL, state TEXT NOT NULL,
+                  content TEXT NOT NULL, folder TEXT, total INTEGER NOT NULL, seq INTEGER NOT NULL DEFAULT 0,
+                  error TEXT);
+CREATE INDEX jobs_of_shot ON jobs(shot);
+CREATE TABLE events(job TEXT NOT NULL, seq INTEGER NOT NULL, type TEXT NOT NULL, frame INTEGER, body TEXT NOT NULL,
+                    PRIMARY KEY(job, seq));
+CREATE UNIQUE INDEX one_matte_a_frame ON events(job, frame) WHERE type = 'frame_done';
+"""
+SCHEMA_VERSION = 1
+
+UNFINISHED = ("queued", "running")
+ENDS = ("job_done", "job_failed")
+
+
+@dataclass(frozen=True)
+class ShotRow:
+    """A shot as it was opened: ``content`` is the body of ``open_shot``."""
+
+    id: str
+    user: str
+    content: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class MaskRow:
+    """A mask that was given: the file's name and content, how to read it, and the objects found in it.
+
+    ``object`` None stands for the names in the file.
+    """
+
+    frame: int
+    object: str | None
+    name: str
+    sha256: str
+    names: tuple[str, ...]
+    layer: str | None = None
+    pick: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True)
+class JobRow:
+    """A job. ``content`` is all it needs to be run again after a restart; ``seq`` the number of its last event."""
+
+    id: str
+    number: int
+    shot: str
+    user: str
+    kind: str
+    priority: str
+    state: str
+    content: dict[str, Any]
+    folder: str | None
+    total: int
+    done: int
+    seq: int
+    error: dict[str, Any] | None
+
+
+@dataclass(frozen=True)
+class EventRow:
+    """One numbered event of a job."""
+
+    seq: int
+    type: str
+    body: dict[str, Any]
+
+
+class Store:
+    """The daemon's memory on disk. Safe to use from several threads.
+
+    Args:
+        folder: the state folder, this daemon's alone.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._lock = threading.RLock()
+        self._db = sqlite3.connect(folder / "matted.db", check_same_thread=False, isolation_level=None)
+        self._db.execute("PRAGMA journal_mode=WAL")
+        self._db.execute("PRAGMA synchronous=NORMAL")
+        self._db.execute("PRAGMA busy_timeout=10000")
+        (version,) = self._db.execute("PRAGMA user_version").fetchone()
+        if version == 0:
+            with self._change() as db:
+                for statement in SCHEMA.split(";\n"):
+                    db.execute(statement)
+                db.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
+        elif version != SCHEMA_VERSION:
+            raise RuntimeError(f"{folder} was written by another version of matted (schema {version})")
+
+    def close(self) -> None:
+        """Let go of the database."""
+        with self._lock:
+            self._db.close()
+
+    # Shots
+
+    def open_shot(self, user: str, content: Mapping[str, Any]) -> ShotRow:
+        """The shot of this user and content, made now if there is none."""
+        shot = identity([user, content])
+        with self._change() as db:
+            text = json.dumps(content, sort_keys=True)
+            db.execute("INSERT OR IGNORE INTO shots(id, user, content) VALUES(?, ?, ?)", (shot, user, text))
+            self._declare(db, shot, content.get("objects", ()))
+        return ShotRow(shot, user, dict(content))
+
+    def shot(self, shot: str) -> ShotRow | None:
+        """The shot with this id."""
+        found = self._all("SELECT id, user, content FROM shots WHERE id = ?", shot)
+        return ShotRow(found[0][0], found[0][1], json.loads(found[0][2])) if found else None
+
+    def shots(self, user: str | None = None) -> list[ShotRow]:
+        """Shots of a user, or all, oldest first."""
+        found = self._all("SELECT id, user, content FROM shots WHERE ?1 IS NULL OR user = ?1 ORDER BY number", user)
+        return [ShotRow(shot, owner, json.loads(content)) for shot, owner, content in found]
+
+    def delete_shot(self, shot: str) -> None:
+        """Forget a shot, its keyframes, jobs, sent pixels and kept mattes."""
+        masks = {mask.sha256 for mask in self.keyframes(shot)}
+        with self._change() as db:
+            db.execute("DELETE FROM events WHERE job IN (SELECT id FROM jobs WHERE shot = ?)", (shot,))
+            for table in ("jobs", "keyframes", "objects"):
+                db.execute(f"DELETE FROM {table} WHERE shot = ?", (shot,))
+            db.execute("DELETE FROM shots WHERE id = ?", (shot,))
+            kept = {json.loads(text)["sha256"] for (text,) in db.execute("SELECT mask FROM keyframes")}
+            for (content,) in db.execute("SELECT content FROM jobs"):
+                kept.update(mask["sha256"] for mask in json.loads(content)["masks"])
+        for sha256 in masks - kept:
+            shutil.rmtree(self.folder / "masks" / sha256, ignore_errors=True)
+        shutil.rmtree(self.plate_folder(shot), ignore_errors=True)
+        shutil.rmtree(self.matte_folder(shot), ignore_errors=True)
+
+    def objects(self, shot: str) -> list[tuple[int, str]]:
+        """(id, name) of every object of a shot, by id."""
+        return [(number, name) for number, name in self._all(
+            "SELECT id, name FROM objects WHERE shot = ? ORDER BY id", shot)]  # fmt: skip
+
+    # Keyframes
+
+    def set_keyframe(self, shot: str, mask: MaskRow) -> None:
+        """Note the mask of an object in a frame, replacing an earlier one, and the objects it brings."""
+        content = {key: value for key, value in asdict(mask).items() if key not in ("frame", "object")}
+        with self._change() as db:
+            row = (shot, mask.frame, mask.object or "", json.dumps(content))
+            db.execute("INSERT OR REPLACE INTO keyframes VALUES(?, ?, ?, ?)", row)
+            self._declare(db, shot, mask.names)
+
+    def remove_keyframe(self, shot: str, frame: int, name: str | None) -> int:
+        """Forget the masks of a frame, or one object's; returns how many there were."""
+        with self._change() as db:
+            where = "shot = ? AND frame = ? AND (? IS NULL OR object = ?)"
+            return db.execute(f"DELETE FROM keyframes WHERE {where}", (shot, frame, name, name)).rowcount
+
+    def keyframes(self, shot: str) -> list[MaskRow]:
+        """Every mask of a shot, by frame and object."""
+        found = self._all("SELECT frame, object, mask FROM keyframes WHERE shot = ? ORDER BY frame, object", shot)
+        return [mask_row({"frame": frame, "object": name or None, **json.loads(mask)}) for frame, name, mask in found]
+
+    def keep_mask(self, content: bytes, name: str) -> str:
+        """Keep a mask file by its content; returns its sha256."""
+        sha256 = hashlib.sha256(content).hexdigest()
+        path = self.mask_path(sha256, name)
+        if not path.exists():
+            write_whole(path, content)
+        return sha256
+
+    def mask_path(self, sha256: str, name: str) -> Path:
+        """Where a kept mask lies."""
+        return self.folder / "masks" / sha256 / name
+
+    def workspace(self) -> tempfile.TemporaryDirectory[str]:
+        """A folder on this disk that is gone after use."""
+        return tempfile.TemporaryDirectory(dir=self.folder, prefix=".")
+
+    def plate_folder(self, shot: str) -> Path:
+        """Where the pixels sent for a shot lie."""
+        return self.folder / "plates" / shot
+
+    def matte_folder(self, shot: str) -> Path:
+        """Where mattes lie that were asked for without a folder."""
+        return self.folder / "mattes" / shot
+
+    # Jobs
+
+    def submit(self, job: JobRow) -> JobRow:
+        """Note a job, or set one that failed or was cancelled going again; a queued, running or done one stays."""
+        with self._change() as db:
+            fresh = "INSERT OR IGNORE INTO jobs(id, shot, user, kind, priority, state, content, folder, total)"
+            text = json.dumps(job.content, sort_keys=True)
+            row = (job.id, job.shot, job.user, job.kind, job.priority, "queued", text, job.folder, job.total)
+            if not db.execute(f"{fresh} VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)", row).rowcount:
+                ended = "id = ? AND state IN ('failed', 'cancelled')"
+                if db.execute(f"UPDATE jobs SET state = 'queued', error = NULL WHERE {ended}", (job.id,)).rowcount:
+                    self._forget_ends(db, job.id)
+                unfinished = "id = ? AND state IN ('queued', 'running')"
+                db.execute(f"UPDATE jobs SET priority = ? WHERE {unfinished}", (job.priority, job.id))
+            return self._jobs(db, "id = ?", job.id)[0]
+
+    def again(self, job: str) -> None:
+        """Set a finished job going again, because some of its mattes are gone."""
+        with self._change() as db:
+            db.execute("UPDATE jobs SET state = 'queued', error = NULL WHERE id = ?", (job,))
+            self._forget_ends(db, job)
+
+    def job(self, job: str) -> JobRow | None:
+        """The job with this id."""
+        found = self.jobs("id = ?", job)
+        return found[0] if found else None
+
+    def jobs(self, where: str = "1", *values: Any) -> list[JobRow]:
+        """Jobs that satisfy an SQL condition of this module's callers, oldest first."""
+        with self._lock:
+            return self._jobs(self._db, where, *values)
+
+    def set_state(self, job: str, state: str) -> None:
+        """Note that a job is ``queued`` or ``running``."""
+        with self._change() as db:
+            db.execute("UPDATE jobs SET state = ? WHERE id = ?", (state, job))
+
+    def set_folder(self, job: str, folder: str) -> None:
+        """Note the version folder a job is made in."""
+        with self._change() as db:
+            db.execute("UPDATE jobs SET folder = ? WHERE id = ?", (folder, job))
+
+    def end(self, job: str, state: str, body: Mapping[str, Any]) -> None:
+        """Note how a job ended, in the job and as its last event. A job that is gone stays gone."""
+        kind = "job_done" if state == "done" else "job_failed"
+        error = json.dumps(body["error"]) if "error" in body else None
+        with self._change() as db:
+            if db.execute("UPDATE jobs SET state = ?, error = ? WHERE id = ?", (state, error, job)).rowcount:
+                self._forget_ends(db, job)
+                self._add_event(db, job, kind, body, None)
+
+    def add_event(self, job: str, kind: str, body: Mapping[str, Any], *, frame: int | None = None) -> None:
+        """Number and keep an event; the matte of a frame is told once."""
+        with self._change() as db:
+            known = db.execute("SELECT 1 FROM jobs WHERE id = ?", (job,)).fetchone()
+            told = kind == "frame_done" and frame in self._frames_done(db, job)
+            if known and not told:
+                self._add_event(db, job, kind, body, frame)
+
+    def events(self, job: str, *, after: int, most: int) -> list[EventRow]:
+        """The next events of a job."""
+        found = self._all(
+            "SELECT seq, type, body FROM events WHERE job = ? AND seq > ? ORDER BY seq LIMIT ?", job, after, most
+        )
+        return [EventRow(seq, kind, json.loads(body)) for seq, kind, body in found]
+
+    def frames_done(self, job: str) -> set[int]:
+        """Frames whose mattes were told."""
+        with self._lock:
+            return self._frames_done(self._db, job)
+
+    def forget_frames(self, job: str, frames: Iterable[int]) -> None:
+        """Take back the events of mattes that are no longer there."""
+        with self._change() as db:
+            rows = [(job, frame) for frame in frames]
+            db.executemany("DELETE FROM events WHERE job = ? AND type = 'frame_done' AND frame = ?", rows)
+
+    def _jobs(self, db: sqlite3.Connection, where: str, *values: Any) -> list[JobRow]:
+        done = "(SELECT count(*) FROM events e WHERE e.job = jobs.id AND e.type = 'frame_done')"
+        columns = f"id, number, shot, user, kind, priority, state, content, folder, total, {done}, seq, error"
+        rows = db.execute(f"SELECT {columns} FROM jobs WHERE {where} ORDER BY number", values).fetchall()
+        return [_job_row(row) for row in rows]
+
+    def _forget_ends(self, db: sqlite3.Connection, job: str) -> None:
+        db.execute("DELETE FROM events WHERE job = ? AND type IN (?, ?)", (job, *ENDS))
+
+    def _frames_done(self, db: sqlite3.Connection, job: str) -> set[int]:
+        query = "SELECT frame FROM events WHERE job = ? AND type = 'frame_done'"
+        return {frame for (frame,) in db.execute(query, (job,))}
+
+    def _add_event(
+        self, db: sqlite3.Connection, job: str, kind: str, body: Mapping[str, Any], frame: int | None
+    ) -> None:
+        """Numbers are never used twice, also not those of events that were taken back."""
+        db.execute("UPDATE jobs SET seq = seq + 1 WHERE id = ?", (job,))
+        number = "(SELECT seq FROM jobs WHERE id = ?)"
+        row = (job, job, kind, frame, json.dumps(body))
+        db.execute(f"INSERT INTO events(job, seq, type, frame, body) VALUES(?, {number}, ?, ?, ?)", row)
+
+    def _declare(self, db: sqlite3.Connection, shot: str, names: Iterable[str]) -> None:
+        for name in names:
+            next_id = "(SELECT coalesce(max(id), 0) + 1 FROM objects WHERE shot = ?)"
+            db.execute(f"INSERT OR IGNORE INTO objects(shot, id, name) VALUES(?, {next_id}, ?)", (shot, shot, name))
+
+    def _all(self, query: str, *values: Any) -> list[Any]:
+        with self._lock:
+            return self._db.execute(query, values).fetchall()
+
+    def _change(self) -> _Change:
+        return _Change(self._lock, self._db)
+
+
+class _Change:
+    """One transaction, one thread at a time."""
+
+    def __init__(self, lock: threading.RLock, db: sqlite3.Connection) -> None:
+        self._lock, self._db = lock, db
+
+    def __enter__(self) -> sqlite3.Connection:
+        self._lock.acquire()
+        try:
+            self._db.execute("BEGIN IMMEDIATE")
+        except BaseException:
+            self._lock.release()
+            raise
+        return self._db
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: Any) -> None:
+        try:
+            self._db.execute("COMMIT" if kind is None else "ROLLBACK")
+        finally:
+            self._lock.release()
+
+
+def _job_row(row: Iterable[Any]) -> JobRow:
+    values = list(row)
+    values[7], values[12] = json.loads(values[7]), json.loads(values[12] or "null")
+    return JobRow(*values)
+
+
+def mask_row(found: Mapping[str, Any]) -> MaskRow:
+    """A mask as it was kept in JSON."""
+    pick = found.get("pick")
+    return MaskRow(**{**found, "names": tuple(found["names"]), "pick": tuple(pick) if pick is not None else None})
+
+
+def identity(values: Any) -> str:
+    """16 hexadecimal digits, the same for the same plain values."""
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write beside, then rename: a file here is whole or absent.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".", delete=False) as beside:
+        try:
+            beside.write(content)
+            beside.close()
+            Path(beside.name).replace(path)
+        except BaseException:
+            Path(beside.name).unlink(missing_ok=True)
+            raise

@@ -1,0 +1,147 @@
+"""A stored job as something a worker can step: to be begun again from what the store keeps, at any time."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from matted.batch.bench import Bench
+from matted.batch.job import Job, Run
+from matted.batch.shot import Shot
+from matted.batch.suggesting import Suggesting
+from matted.engine.session import FrameDone
+from matted.engine.suggest import Suggestion, SuggestSettings
+from matted.errors import PlateError
+from matted.media.matte import MatteSettings
+from matted.service.envelope import plain, revive
+from matted.service.footage import session_settings
+from matted.service.store import JobRow, ShotRow, mask_row
+from matted.weights import KNOWN, identify
+from matted_protocol import messages
+
+if TYPE_CHECKING:
+    from matted.service.crew import Crew
+
+
+class Task(Protocol):
+    """A job on a device."""
+
+    steps: Generator[FrameDone, None, None]
+
+    def finish(self) -> dict[str, Any]:
+        """What ``job_done`` tells, once the steps are through."""
+
+    def close(self) -> None:
+        """Put everything down; what is done stays."""
+
+
+def begin(row: JobRow, *, crew: Crew, bench: Bench) -> Task:
+    """Take up a job where it was left.
+
+    Raises:
+        MattedError: its plate, masks or folder are not as they should be.
+    """
+    return _Propagate(row, crew, bench) if row.kind == "propagate" else _Suggest(row, crew, bench)
+
+
+class _Propagate:
+    def __init__(self, row: JobRow, crew: Crew, bench: Bench) -> None:
+        request = revive(messages.Propagate, row.content["request"])
+        job = Job(
+            _shot(row, request.frames, crew),
+            Path(row.content["folder"]),
+            identify(_weights(row, request.settings, crew), folder=crew.settings.weights),
+            session_settings(request.settings),
+            MatteSettings(**plain(request.mattes)),
+            request.suggestions,
+        )
+        self._row = row
+        self._crew = crew
+        self._objects = job.shot.keyframes.objects
+        self._told = crew.store.frames_done(row.id)
+        self._run = Run(job, bench=bench, on_written=self._written)
+        self._run.start()
+        crew.store.set_folder(row.id, self._run.folder.name)
+        crew.publisher.news(row.id)
+        self.steps = self._run.steps()
+
+    def finish(self) -> dict[str, Any]:
+        result = self._run.result()
+        return {"computed": result.computed, "suggestions": _suggestions(result.suggestions)}
+
+    def close(self) -> None:
+        self.steps.close()
+        self._run.close()
+
+    def _written(self, frame: int, confidence: tuple[float, ...], files: tuple[Path, ...]) -> None:
+        if frame in self._told:
+            return
+        self._told.add(frame)
+        body = {
+            "frame": frame,
+            "files": [path.relative_to(self._run.folder).as_posix() for path in files],
+            "confidence": dict(zip(self._objects, confidence, strict=True)),
+        }
+        self._crew.store.add_event(self._row.id, "frame_done", body, frame=frame)
+        self._crew.publisher.news(self._row.id)
+
+    def _degraded(self, frame: int | None, message: str) -> None:
+        self._crew.store.add_event(self._row.id, "degraded", {"frame": frame, "message": message})
+        self._crew.publisher.news(self._row.id)
+
+
+class _Suggest:
+    def __init__(self, row: JobRow, crew: Crew, bench: Bench) -> None:
+        request = revive(messages.Suggest, row.content["request"])
+        self._count = request.count
+        self._settings = SuggestSettings(method=request.method, alpha=request.alpha)
+        self._folder = crew.store.workspace()
+        folder = row.content["folder"]
+        self._looking = Suggesting(
+            _shot(row, request.frames, crew),
+            weights=identify(_weights(row, request.settings, crew), folder=crew.settings.weights),
+            session=session_settings(request.settings),
+            mattes=None if folder is None else Path(folder),
+            scratch=Path(self._folder.name),
+            bench=bench,
+        )
+        self.steps = self._looking.steps()
+
+    def finish(self) -> dict[str, Any]:
+        found = self._looking.result(self._count, settings=self._settings)
+        return {"computed": 0, "suggestions": _suggestions(found)}
+
+    def close(self) -> None:
+        self.steps.close()
+        self._folder.cleanup()
+
+
+def _shot(row: JobRow, frames: messages.Range | None, crew: Crew) -> Shot:
+    """The shot as it was when the job was submitted.
+
+    Raises:
+        PlateError: ``plate_changed``.
+    """
+    opened = revive(messages.OpenShot, row.content["opened"])
+    masks = [mask_row(mask) for mask in row.content["masks"]]
+    operator: bool = row.content["operator"]
+    shot = crew.footage.shot(
+        ShotRow(row.shot, row.user, row.content["opened"]), opened, masks, frames, operator=operator
+    )
+    if shot.stamp() != row.content["stamp"]:
+        message = f"The plate {shot.plate.sequence.pattern} has changed since the job was submitted."
+        raise PlateError("plate_changed", message, hint="Propagate again.", path=shot.plate.sequence.pattern)
+    return shot
+
+
+def _weights(row: JobRow, settings: messages.Settings, crew: Crew) -> str:
+    if settings.weights in KNOWN:
+        return settings.weights
+    return str(crew.footage.paths.resolve(settings.weights, operator=row.content["operator"]))
+
+
+def _suggestions(found: Any) -> list[dict[str, Any]]:
+    suggestions: list[Suggestion] = list(found)
+    return [asdict(suggestion) for suggestion in suggestions]
