@@ -17,7 +17,7 @@ import posixpath
 import queue
 import time
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -140,12 +140,20 @@ class Client:
         return _outcome(waiting)
 
     def follow(
-        self, job: str, *, after: int = 0, mattes: str = "paths", credit: int = 64, timeout: float = 60.0
+        self,
+        job: str,
+        *,
+        after: int = 0,
+        mattes: str = "paths",
+        credit: int = 64,
+        timeout: float = 60.0,
+        meanwhile: Callable[[], None] = lambda: None,
     ) -> Iterator[Received]:
         """The events of a job, from the first, or from the one after ``after``, to ``job_done`` or ``job_failed``.
 
         They come from here and no longer from :attr:`events`. A job may wait in its queue for as long as it takes;
-        ``timeout`` is how many seconds the daemon may be out of reach.
+        ``timeout`` is how many seconds the daemon may be out of reach. ``meanwhile`` is called, four times a second,
+        while there is nothing to tell.
 
         Raises:
             DaemonError: ``job_missing``, ``no_answer``, ``refused``, ``closed``.
@@ -157,7 +165,7 @@ class Client:
             if found.state in ("done", "failed", "cancelled") and found.seq <= after:
                 return
             while True:
-                event = self._next(events, timeout)
+                event = self._next(events, timeout, meanwhile)
                 yield event
                 if isinstance(event.body, (m.JobDone, m.JobFailed)):
                     return
@@ -165,11 +173,12 @@ class Client:
             if not self._link.closed:
                 self._link.unwatch(events)
 
-    def _next(self, events: EventQueue, timeout: float) -> Received:
+    def _next(self, events: EventQueue, timeout: float, meanwhile: Callable[[], None]) -> Received:
         while True:
             try:
                 return events.get(timeout=0.25)
             except queue.Empty:
+                meanwhile()
                 if self._link.closed:
                     raise closed_error() from None
                 if self._link.away() > timeout:
