@@ -33,7 +33,7 @@ class Dealer:
         self._socket = context.socket(zmq.DEALER)
         self._socket.linger = 0
         self._socket.sndhwm = 0  # the daemon's own limits hold; a send never blocks
-        self._socket.reconnect_ivl = -1
+        self._socket.reconnect_ivl = 3_600_000  # ms: never; but with -1 what has come and is not read yet is dropped
         self._socket.heartbeat_ivl = 5000
         self._socket.heartbeat_timeout = 30000
         self._monitor = self._socket.get_monitor_socket(sum(_TROUBLE))

@@ -236,6 +236,7 @@ class Link:
             return
         trouble = self._dealer.trouble()
         if trouble is not None:
+            self._receive()  # what came before the end
             self._lose(trouble, "the connection ended")
             return
         leaving = any(not waiting.released() for waiting in self._waiting.values())
@@ -262,6 +263,7 @@ class Link:
             self._dealer = Dealer(self._context, connection)
         except DaemonError as error:
             self._set_away(error)
+            self._failures = min(self._failures, 2)  # looking for the file again costs nothing
             return
         self._dealer.register(self._poller)
         self._quiet_since = None

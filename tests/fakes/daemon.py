@@ -5,6 +5,7 @@ with the same state, holds its events back or makes it deaf. It runs on Python 3
 ``python daemon.py CONNECTION_FILE`` writes the connection file and answers until told to shut down.
 """
 
+import fcntl
 import hashlib
 import os
 import sys
@@ -332,7 +333,20 @@ class FakeDaemon:
         return m.Done()
 
 
+def main() -> int:
+    """Answer for the connection file named, unless another one does."""
+    file = Path(sys.argv[1] if len(sys.argv) > 1 else os.environ["MATTED_CONNECTION_FILE"])
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with file.with_suffix(".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            print("Another daemon answers here.")
+            return 1
+        with FakeDaemon(file) as daemon:
+            daemon._thread.join()
+    return 0
+
+
 if __name__ == "__main__":
-    time.sleep(float(os.environ.get("FAKE_DAEMON_DELAY", "0")))
-    with FakeDaemon(Path(sys.argv[1] if len(sys.argv) > 1 else os.environ["MATTED_CONNECTION_FILE"])) as daemon:
-        daemon._thread.join()
+    sys.exit(main())
