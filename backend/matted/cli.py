@@ -155,7 +155,7 @@ def suggest(
     plate: str, mattes: Path | None, count: int, method: str, alpha: float, as_json: bool, **given: Any
 ) -> None:
     """Name the frames of PLATE most worth masking next, with the reason for each."""
-    from matted.batch.shot import suggest as suggest_frames
+    from matted.batch.suggesting import suggest as suggest_frames
     from matted.engine.suggest import SuggestSettings
 
     request = _request(plate, given)

@@ -65,6 +65,17 @@ class Job:
         plain: dict[str, Any] = json.loads(json.dumps(recipe, default=str))
         return plain
 
+    def _plate(self) -> dict[str, Any]:
+        plate = self.shot.plate
+        chosen = {"part": plate.part, "layer": plate.layer}
+        named = {name: value for name, value in chosen.items() if value is not None}
+        return {
+            "pattern": plate.sequence.pattern,
+            "files": self.shot.stamp(),
+            "color": asdict(plate.color),
+            **named,
+        }
+
     def identity(self) -> str:
         """sha256 of the recipe: what tells this job from every other one, wherever its mattes go."""
         return digest(self.recipe())
@@ -145,7 +156,8 @@ class Run:
 
     Args:
         job: what to make.
-        bench: the device's networks; one of its own when None.
+        bench: what is warm on the device; one of its own when None.
+        key: names the shot among those that stay warm on the bench; None keeps nothing of it.
         on_written: told ``(frame, confidence, files)`` once for every frame whose files are whole on disk: in
             :meth:`start` of those found there, afterwards soon after they arrive. A frame told of is kept by a kill.
     """
@@ -158,11 +170,13 @@ class Run:
         job: Job,
         *,
         bench: Bench | None = None,
+        key: str | None = None,
         on_written: Callable[[int, tuple[float, ...], tuple[Path, ...]], None] = lambda frame, confidence, files: None,
     ) -> None:
         self.job = job
         self.state = RunState.WAITING
         self._bench = bench or Bench()
+        self._key = key
         self._on_written = on_written
         self._place: _Place | None = None
         self._session: Session | None = None
@@ -257,9 +271,11 @@ class Run:
         """Let go of the folder; what is done stays, and ``steps`` goes on from there."""
         if self._place is not None:
             self._place.lock.release()
+        if self._session is not None:
+            self._bench.keep(self._session)
+            self._session = None
         if self.state is not RunState.DONE:
             self.state = RunState.WAITING
-        self._session = None
 
     def _found_done(self, place: _Place) -> bool:
         sidecar = read_sidecar(place.folder)
@@ -291,6 +307,7 @@ class Run:
                 settings=self.job.session,
                 scratch=place.scratch,
                 writing=writing,
+                key=self._key,
             )
             finished = frozenset(self._whole)
             with closing(session.propagate(place.frames, job=digest(place.recipe), finished=finished)) as steps:

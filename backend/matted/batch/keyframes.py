@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -73,12 +74,29 @@ class Keyframes:
 
     @cached_property
     def hashes(self) -> dict[str, str]:
-        """sha256 of every mask file, by ``frame:name``."""
+        """sha256 of every mask file, by ``frame:name`` and what of the file is read when that is not its own choice.
+
+        The name is the object's, or the file's without its folder: copies kept elsewhere under their own names are the
+        same masks.
+        """
         return {
-            f"{frame}:{source.object or path.name}": hashlib.sha256(path.read_bytes()).hexdigest()
+            f"{frame}:{source.object or path.name}{_read_from(source)}": self._digests[path]
             for frame in self.frames
             for source, path in self.files[frame]
         }
+
+    def fingerprint(self, frame: int) -> str:
+        """Tells the masks of a keyframe from any other ones: files, and what is read of them."""
+        parts = [
+            (self._digests[path], path.suffix.lower(), source.object, source.layer, source.pick)
+            for source, path in self.files[frame]
+        ]
+        return hashlib.sha256(repr(parts).encode()).hexdigest()
+
+    @cached_property
+    def _digests(self) -> dict[Path, str]:
+        paths = {path for found in self.files.values() for _, path in found}
+        return {path: hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}
 
 
 def find_keyframes(
@@ -151,6 +169,12 @@ def _check_frames(files: Mapping[int, list[tuple[MaskSource, Path]]], plate: Seq
             path=path,
             frame=frame,
         )
+
+
+def _read_from(source: MaskSource) -> str:
+    """What of a mask file is read, where the artist said so."""
+    layer = "" if source.layer is None else f" layer {source.layer}"
+    return layer + ("" if source.pick is None else f" pick {json.dumps(sorted(source.pick))}")
 
 
 def _refuse_twice(names: list[str]) -> None:

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from dataclasses import dataclass, replace
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Literal
 
 import numpy as np
@@ -14,16 +11,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from matted.batch.keyframes import Keyframes, MaskSource, find_keyframes
+from matted.batch.keyframes import Keyframes
 from matted.batch.stamp import Stamp
 from matted.batch.writing import WriteBehind
-from matted.engine.scratch import Scratch
-from matted.engine.session import FrameDone, Pixels, Session, SessionSettings
-from matted.engine.suggest import Suggestion, SuggestSettings
+from matted.engine.session import FrameDone, Pixels
 from matted.errors import Cancelled, PlateError
 from matted.media.plate import Plate
 from matted.media.sequence import listed
-from matted.weights import Loaded
 from matted_protocol.frames import FrameRange
 
 
@@ -111,14 +105,8 @@ class Shot:
         return pixels
 
 
-def open_session(
-    shot: Shot, *, weights: Loaded, settings: SessionSettings, scratch: Scratch, writing: WriteBehind | None = None
-) -> Session:
-    """A session with every keyframe of ``shot``, also those outside its range; without ``writing`` mattes go nowhere.
-
-    Raises:
-        PlateError, MaskError: a keyframe's plate or mask cannot be read.
-    """
+def shot_pixels(shot: Shot, writing: WriteBehind | None = None) -> Pixels:
+    """How a session gets at the pixels of ``shot``; without ``writing`` mattes go nowhere."""
 
     def read_plate(frame: int) -> Tensor:
         return torch.from_numpy(shot.read_plate(frame)).permute(2, 0, 1).contiguous()
@@ -126,65 +114,10 @@ def open_session(
     def read_masks(frame: int) -> Tensor:
         return torch.from_numpy(shot.keyframes.read(frame))
 
-    pixels = Pixels(read_plate, read_masks)
-    if writing is not None:
-        write = writing.write
-        pixels = Pixels(read_plate, read_masks, lambda frame, mattes: write(frame, mattes.numpy()), writing.flush)
-    session = Session(
-        weights.network,
-        objects=len(shot.keyframes.objects),
-        pixels=pixels,
-        scratch=scratch,
-        memory=weights.memory,
-        settings=settings,
-        device=weights.device,
-    )
-    for frame in shot.keyframes.frames:
-        session.set_keyframe(frame)
-    return session
-
-
-def suggest(
-    shot: Shot,
-    *,
-    weights: Loaded,
-    session: SessionSettings,
-    mattes: Path | None,
-    count: int,
-    settings: SuggestSettings | None = None,
-    on_step: Callable[[FrameDone], None] = lambda step: None,
-    stopped: Callable[[], bool] = lambda: False,
-) -> list[Suggestion]:
-    """The frames of a shot most worth masking next.
-
-    Args:
-        shot: what to look at.
-        weights: the network to look with.
-        session: how to propagate where there are no mattes yet.
-        mattes: mattes made earlier, one folder or pattern for the shot or a job's folder with one for each object;
-            None makes them now and keeps none.
-        count: how many frames at most.
-        settings: how frames are compared.
-        on_step: told of every step while mattes are made.
-        stopped: asked after every step.
-
-    Raises:
-        Cancelled: ``stopped`` said so.
-        MattedError: bad plate, keyframes, mattes or device.
-    """
-    shot = shot.pin()
-    with TemporaryDirectory(prefix="matted-") as folder:
-        opened = open_session(shot, weights=weights, settings=session, scratch=Scratch(Path(folder)))
-        frames = shot.wanted()
-        if mattes is None:
-            with closing(opened.propagate(frames, job="")) as steps:
-                for step in until(steps, stopped):
-                    on_step(step)
-        else:
-            made = _made(mattes, shot)
-            for frame in (frame for frame in frames if frame in set(made.frames)):
-                opened.observe(frame, torch.from_numpy(made.read(frame)))
-        return opened.suggest(count, settings=settings)
+    if writing is None:
+        return Pixels(read_plate, read_masks)
+    write = writing.write
+    return Pixels(read_plate, read_masks, lambda frame, mattes: write(frame, mattes.numpy()), writing.flush)
 
 
 def until(steps: Iterator[FrameDone], stopped: Callable[[], bool]) -> Iterator[FrameDone]:
@@ -199,10 +132,3 @@ def until(steps: Iterator[FrameDone], stopped: Callable[[], bool]) -> Iterator[F
             message = f"Stopped after frame {step.frame}, step {step.done} of {step.total}."
             hint = "Run the same command again to go on from here."
             raise Cancelled("cancelled", message, hint=hint, frame=step.frame)
-
-
-def _made(mattes: Path, shot: Shot) -> Keyframes:
-    """Mattes made earlier, read like masks."""
-    folders = [mattes / name for name in shot.keyframes.objects]
-    sources = [MaskSource(folder, folder.name) for folder in folders if folder.is_dir()] or [MaskSource(mattes)]
-    return find_keyframes(sources, size=shot.plate.info.size, plate=shot.plate.sequence)

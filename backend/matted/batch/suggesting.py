@@ -1,16 +1,17 @@
-"""Which frames of a shot are worth masking next, a step at a time."""
+"""The frames of a shot most worth masking next, found a step at a time; nothing is written but scratch."""
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import closing
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import torch
 
 from matted.batch.bench import Bench
 from matted.batch.keyframes import Keyframes, MaskSource, find_keyframes
-from matted.batch.shot import Shot
+from matted.batch.shot import Shot, until
 from matted.engine.scratch import Scratch
 from matted.engine.session import FrameDone, Session, SessionSettings
 from matted.engine.suggest import Suggestion, SuggestSettings
@@ -18,7 +19,7 @@ from matted.weights import Identity, Loaded
 
 
 class Suggesting:
-    """Looks at every frame of a shot, then compares them.
+    """One look over a shot, on one thread. Making one touches nothing.
 
     Args:
         shot: what to look at.
@@ -26,8 +27,9 @@ class Suggesting:
         session: how to propagate where there are no mattes yet.
         mattes: mattes made earlier, one folder or pattern for the shot or a job's folder with one for each object;
             None makes them now and keeps none.
-        scratch: an empty folder for the time it takes.
-        bench: the device's networks; one of its own when None.
+        scratch: a folder of its own.
+        bench: what is warm on the device; one of its own when None.
+        key: names the shot among those that stay warm on the bench; None keeps nothing of it.
     """
 
     def __init__(
@@ -39,6 +41,7 @@ class Suggesting:
         mattes: Path | None,
         scratch: Path,
         bench: Bench | None = None,
+        key: str | None = None,
     ) -> None:
         self._shot = shot
         self._weights = weights
@@ -46,32 +49,88 @@ class Suggesting:
         self._mattes = mattes
         self._scratch = Scratch(scratch)
         self._bench = bench or Bench()
+        self._key = key
         self._session: Session | None = None
 
     def steps(self) -> Generator[FrameDone, None, None]:
-        """Look at the frames, one a step.
+        """Look at every frame. Closing the iterator keeps what is done; called again, it goes on from there.
 
         Raises:
             MattedError: bad plate, keyframes, mattes or device.
         """
+        self.close()
+        shot = self._shot = self._shot.pin()
+        frames = shot.wanted()
+        made = None if self._mattes is None else _made(self._mattes, shot)
         session = self._session = self._bench.open(
-            self._shot, weights=self._weights, settings=self._settings, scratch=self._scratch
+            shot, weights=self._weights, settings=self._settings, scratch=self._scratch, key=self._key
         )
-        frames = self._shot.wanted()
-        if self._mattes is None:
-            with closing(session.propagate(frames, job="")) as steps:
-                yield from steps
-            return
-        made = _made(self._mattes, self._shot)
-        there = [frame for frame in frames if frame in made.files]
-        for done, frame in enumerate(there, 1):
-            session.observe(frame, torch.from_numpy(made.read(frame)))
-            yield FrameDone(frame, None, done, len(there))
+        try:
+            if made is None:
+                yield from session.propagate(frames, job="", finished=session.observed())
+            else:
+                yield from _observe(session, made, frames)
+        except BaseException:
+            self.close()
+            raise
 
     def result(self, count: int, *, settings: SuggestSettings | None = None) -> list[Suggestion]:
-        """The frames most worth masking next among those looked at, best first, at most ``count``."""
-        assert self._session is not None, "take the steps first"
-        return self._session.suggest(count, settings=settings)
+        """At most ``count`` frames, best first, once every step has been taken."""
+        assert self._session is not None, "no step has been taken"
+        found = self._session.suggest(count, settings=settings)
+        self.close()
+        return found
+
+    def close(self) -> None:
+        """Let go of the session."""
+        if self._session is not None:
+            self._bench.keep(self._session)
+            self._session = None
+
+
+def suggest(
+    shot: Shot,
+    *,
+    weights: Identity | Loaded,
+    session: SessionSettings,
+    mattes: Path | None,
+    count: int,
+    settings: SuggestSettings | None = None,
+    on_step: Callable[[FrameDone], None] = lambda step: None,
+    stopped: Callable[[], bool] = lambda: False,
+) -> list[Suggestion]:
+    """The frames of a shot most worth masking next.
+
+    Args:
+        shot: what to look at.
+        weights: the network to look with.
+        session: how to propagate where there are no mattes yet.
+        mattes: see :class:`Suggesting`.
+        count: how many frames at most.
+        settings: how frames are compared.
+        on_step: told of every step while mattes are made.
+        stopped: asked after every step.
+
+    Raises:
+        Cancelled: ``stopped`` said so.
+        MattedError: bad plate, keyframes, mattes or device.
+    """
+    with TemporaryDirectory(prefix="matted-") as folder:
+        looking = Suggesting(shot, weights=weights, session=session, mattes=mattes, scratch=Path(folder))
+        with closing(looking.steps()) as steps:
+            for step in until(steps, stopped):
+                if mattes is None:
+                    on_step(step)
+        return looking.result(count, settings=settings)
+
+
+def _observe(session: Session, made: Keyframes, frames: tuple[int, ...]) -> Generator[FrameDone, None, None]:
+    seen = set(session.observed())
+    present = set(made.frames)
+    left = [frame for frame in frames if frame in present and frame not in seen]
+    for done, frame in enumerate(left, 1):
+        session.observe(frame, torch.from_numpy(made.read(frame)))
+        yield FrameDone(frame, None, done, len(left))
 
 
 def _made(mattes: Path, shot: Shot) -> Keyframes:

@@ -147,6 +147,12 @@ class Session:
         self._propagator.remove_keyframe(frame)
         self.state = SessionState.READY if self.keyframes else SessionState.EMPTY
 
+    def attach(self, pixels: Pixels, scratch: Scratch) -> None:
+        """Read and write elsewhere from now on, and start from another scratch; what is remembered stays."""
+        self._require(SessionState.EMPTY, SessionState.READY)
+        self._pixels = pixels
+        self._scratch = scratch
+
     def propagate(
         self, frames: Iterable[int], *, job: str, finished: Collection[int] = ()
     ) -> Generator[FrameDone, None, None]:

@@ -107,8 +107,8 @@ class Plate:
     ) -> None:
         self.sequence = sequence
         self.color = color or ColorSettings()
-        self._part = part
-        self._layer = layer
+        self.part = part
+        self.layer = layer
         self._lock = threading.Lock()
         self._movie = movie.Movie(sequence.path(sequence.frames[0])) if sequence.is_movie else None
         first = sequence.frames[0]
@@ -198,29 +198,29 @@ class Plate:
             image = read_image(path)
         except UnreadableError as error:
             raise _unreadable(path, frame, error) from error
-        chosen = _find_channels(self._parts(image, frame), self._layer)
+        chosen = _find_channels(self._parts(image, frame), self.layer)
         if chosen is None:
             raise self._no_channels(image, frame)
         return image, *chosen
 
     def _parts(self, image: Image, frame: int) -> tuple[Part, ...]:
-        if self._part is None:
+        if self.part is None:
             return image.parts
-        chosen = tuple(part for part in image.parts if self._part in (part.index, str(part.index), part.name))
+        chosen = tuple(part for part in image.parts if self.part in (part.index, str(part.index), part.name))
         if not chosen:
             names = ", ".join(f"{part.index} ({part.name or 'unnamed'})" for part in image.parts)
-            message = f"Frame {frame}, {image.path}, has no part '{self._part}'."
+            message = f"Frame {frame}, {image.path}, has no part '{self.part}'."
             raise PlateError("plate_unreadable", message, hint=f"Choose one of {names}.", path=image.path, frame=frame)
         return chosen
 
     def _no_channels(self, image: Image, frame: int) -> PlateError:
         names = [channel for part in image.parts for channel in part.channels]
-        if self._layer is None:
+        if self.layer is None:
             message = f"Frame {frame}, {image.path}, does not show which of its channels are the picture."
         else:
-            message = f"Frame {frame}, {image.path}, has no layer or channel '{self._layer}'."
+            message = f"Frame {frame}, {image.path}, has no layer or channel '{self.layer}'."
         layers = sorted({name.rpartition(".")[0] or name for name in names})
-        close = difflib.get_close_matches(self._layer or "", [*layers, *names], n=3)
+        close = difflib.get_close_matches(self.layer or "", [*layers, *names], n=3)
         hint = f"Choose a layer or channel: {', '.join(layers[:12])}."
         if close:
             hint = f"Did you mean {' or '.join(close)}?"

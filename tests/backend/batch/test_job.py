@@ -18,7 +18,8 @@ from fakes.colour_network import MEMORY, ColourNetwork
 from fakes.drawn_shot import FIRST, LAST, known, save, write_masks, write_plate
 from matted.batch.job import Job, run
 from matted.batch.keyframes import MaskSource, find_keyframes
-from matted.batch.shot import Shot, suggest
+from matted.batch.shot import Shot
+from matted.batch.suggesting import suggest
 from matted.engine.plan import Direction
 from matted.engine.session import SessionSettings
 from matted.errors import Cancelled, KeyframeError, MaskError, PlateError
