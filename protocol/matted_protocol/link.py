@@ -64,6 +64,9 @@ SILENCE = 6.0
 UPLOAD_SILENCE = 60.0
 """The same while pixels are still leaving: what is sent later waits behind them."""
 
+WATCH_AGAIN = 30.0
+"""Seconds without an event of a job after which it is watched anew: a daemon forgets clients that were asleep."""
+
 PROGRESS_KEPT = 1000
 """Untaken events above which ``progress`` is left out."""
 
@@ -251,6 +254,9 @@ class Link:
             self._flush(now)
             if self._needed() and now - self._traffic > PING_EVERY:
                 self._send(Ping())
+            for job, watched in self._watched.items():
+                if now - watched.heard > WATCH_AGAIN and watched.events.empty():
+                    self._watch_anew(job, watched)
 
     def _connect(self) -> None:
         self._failures += 1
@@ -394,16 +400,18 @@ class Link:
         over = reply is not None and reply.state in ("done", "failed", "cancelled") and reply.seq <= options.after
         if not over:
             events = self.events if waiting.events is None else waiting.events
-            self._watched[job] = Watched(options, waiting.id, events, options.after)
+            self._watched[job] = Watched(options, waiting.id, events, options.after, time.monotonic())
 
     def _watch_again(self) -> None:
         for job, watched in self._watched.items():
-            if watched.parent in self._waiting:
-                continue  # that request goes out again by itself
-            waiting = Waiting(Watch(job, replace(watched.options, after=watched.last)), (), watched.events)
-            waiting.watches = True
-            watched.parent = waiting.id
-            self._waiting[waiting.id] = waiting
+            if watched.parent not in self._waiting:  # else that request goes out again by itself
+                self._watch_anew(job, watched)
+
+    def _watch_anew(self, job: str, watched: Watched) -> None:
+        waiting = Waiting(Watch(job, replace(watched.options, after=watched.last)), (), watched.events)
+        waiting.watches = True
+        watched.parent, watched.heard = waiting.id, time.monotonic()
+        self._waiting[waiting.id] = waiting
 
     def _take_event(self, parent: str, event: Received) -> None:
         job = event.body.job
@@ -415,6 +423,7 @@ class Link:
             watched = self._watched.get(job)
             if watched is None or watched.parent != parent:
                 return
+        watched.heard = time.monotonic()
         if isinstance(event.body, Progress):
             if watched.events.qsize() < PROGRESS_KEPT:
                 watched.events.put(event)

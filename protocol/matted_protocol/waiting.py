@@ -70,12 +70,13 @@ class Waiting:
 
 @dataclass
 class Watched:
-    """One watched job: events with another ``parent`` are of an earlier watch."""
+    """One watched job: events with another ``parent`` are of an earlier watch; ``heard`` is when the last one came."""
 
     options: WatchOptions
     parent: str
     events: EventQueue
     last: int
+    heard: float
 
 
 def closed_error() -> DaemonError:

@@ -37,7 +37,8 @@ class WireError(ValueError):
     """A message that cannot be taken.
 
     Attributes:
-        code: ``bad_message``, ``too_large``, ``version_mismatch``, ``bad_request`` or ``bad_buffer``.
+        code: ``bad_message`` (its header), ``version_mismatch``, ``too_large``, ``bad_request`` (its body) or
+            ``bad_buffer``.
         header: of the message, where it could be read: an answer goes to its ``id``.
     """
 
@@ -59,11 +60,13 @@ def pack(header: Header, body: Any, buffers: Sequence[Any] = ()) -> list[Any]:
     """The parts of a message whose body is a dataclass; ``buffers`` are passed on as they are.
 
     Raises:
-        WireError: ``too_large``.
+        WireError: ``too_large`` or ``bad_buffer``.
         ValueError: a text that is not Unicode.
     """
     parts = [msgpack.packb(to_body(header)), msgpack.packb(to_body(body))]
-    _check_sizes(parts, len(buffers), MAX_ANSWER if header.parent is not None else MAX_BODY)
+    _check_size(parts[0], MAX_HEADER, "header")
+    _check_size(parts[1], MAX_ANSWER if header.parent is not None else MAX_BODY, "body")
+    _check_count(buffers)
     return [*parts, *buffers]
 
 
@@ -71,13 +74,13 @@ def unpack(parts: Sequence[Any], *, max_body: int = MAX_BODY) -> Message:
     """Take a message apart; parts are anything that shows its bytes. The body is a map with texts for keys.
 
     Raises:
-        WireError: ``bad_message``, ``too_large`` or ``version_mismatch``.
+        WireError: ``bad_message``, ``version_mismatch``, ``too_large``, ``bad_request`` or ``bad_buffer``.
     """
     if len(parts) < 2:
         raise WireError("bad_message", f"a message has a header and a body, and this one {len(parts)} parts")
     views = [memoryview(part) for part in parts]
-    _check_sizes(views[:2], len(views) - 2, max_body)
     try:
+        _check_size(views[0], MAX_HEADER, "header")
         header = from_body(Header, _decode(views[0], "header"))
     except WireError as error:
         raise WireError("bad_message", f"header: {error}") from error
@@ -85,6 +88,8 @@ def unpack(parts: Sequence[Any], *, max_body: int = MAX_BODY) -> Message:
         says = f"protocol {VERSION[0]} is spoken here, and the message is of {header.version[0]}"
         raise WireError("version_mismatch", says, header)
     try:
+        _check_size(views[1], max_body, "body")
+        _check_count(views[2:])
         body = _decode(views[1], "body")
     except WireError as error:
         raise WireError(error.code, str(error), header) from error
@@ -127,13 +132,15 @@ def check_buffers(body: Any, buffers: Sequence[Any]) -> None:
         raise WireError("bad_buffer", says)
 
 
-def _check_sizes(parts: Sequence[Any], buffers: int, max_body: int) -> None:
-    for part, limit, what in zip(parts, (MAX_HEADER, max_body), ("header", "body")):
-        size = memoryview(part).nbytes
-        if size > limit:
-            raise WireError("too_large", f"the {what} has {size} bytes, and {limit} are allowed")
-    if buffers > MAX_BUFFERS:
-        raise WireError("too_large", f"the message has {buffers} buffers, and {MAX_BUFFERS} are allowed")
+def _check_size(part: Any, limit: int, what: str) -> None:
+    size = memoryview(part).nbytes
+    if size > limit:
+        raise WireError("too_large", f"the {what} has {size} bytes, and {limit} are allowed")
+
+
+def _check_count(buffers: Sequence[Any]) -> None:
+    if len(buffers) > MAX_BUFFERS:
+        raise WireError("bad_buffer", f"the message has {len(buffers)} buffers, and {MAX_BUFFERS} are allowed")
 
 
 def _decode(data: memoryview, what: str) -> dict[str, Any]:
@@ -141,9 +148,9 @@ def _decode(data: memoryview, what: str) -> dict[str, Any]:
     try:
         found = msgpack.unpackb(data, strict_map_key=True, **limits)
     except Exception as error:  # its errors have no common base, and deep nesting may be a RecursionError
-        raise WireError("bad_message", f"the {what} is not msgpack: {type(error).__name__}") from error
+        raise WireError("bad_request", f"the {what} is not msgpack: {type(error).__name__}") from error
     if not isinstance(found, dict):
-        raise WireError("bad_message", f"the {what} is not a map")
+        raise WireError("bad_request", f"the {what} is not a map")
     return found
 
 

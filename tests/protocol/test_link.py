@@ -119,6 +119,19 @@ def test_when_a_watched_job_is_gone_after_a_restart_then_its_events_end_with_tha
     assert taken[-1].body.error.code == "job_missing"
 
 
+def test_when_the_daemon_forgot_a_watch_then_it_is_watched_anew(file, monkeypatch):
+    monkeypatch.setattr(link, "WATCH_AGAIN", 0.2)
+    state = State(allowed=3)
+    with FakeDaemon(file, state) as daemon, Client.connect(file) as client:
+        events = client.follow(open_job(client).job)
+        taken = [next(events) for _ in range(6)]
+        daemon._watches.clear()
+        state.allowed = 11
+        taken += events
+
+    assert seqs(taken) == list(range(1, 12))
+
+
 def test_when_events_were_sent_twice_then_they_are_taken_once(file):
     with FakeDaemon(file) as daemon, Client.connect(file) as client:
         job = open_job(client)

@@ -180,7 +180,7 @@ def test_when_a_header_cannot_be_read_then_the_message_is_bad(bad):
     ],
 )
 def test_when_a_body_cannot_be_read_then_the_answer_can_go_to_its_id(bad):
-    assert refused("bad_message", unpack, [parts_of({})[0], bad]).header == HEADER
+    assert refused("bad_request", unpack, [parts_of({})[0], bad]).header == HEADER
 
 
 @pytest.mark.parametrize("parts", [[], [b"\x80"]])
@@ -191,9 +191,9 @@ def test_when_parts_are_missing_then_the_message_is_bad(parts):
 def test_when_parts_are_too_large_then_they_are_refused_before_they_are_decoded():
     garbage = b"\xc1"
 
-    refused("too_large", unpack, [garbage * (wire.MAX_HEADER + 1), b"\x80"])
+    assert "4097 bytes" in str(refused("bad_message", unpack, [garbage * (wire.MAX_HEADER + 1), b"\x80"]))
     refused("too_large", unpack, [parts_of({})[0], garbage * (wire.MAX_BODY + 1)])
-    refused("too_large", unpack, [*parts_of({}), *[b""] * (wire.MAX_BUFFERS + 1)])
+    refused("bad_buffer", unpack, [*parts_of({}), *[b""] * (wire.MAX_BUFFERS + 1)])
     refused("too_large", pack, HEADER, m.OpenShot(m.PlateSource(path="a" * wire.MAX_BODY)))
 
 
