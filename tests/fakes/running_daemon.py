@@ -1,6 +1,5 @@
 """The real daemon under test: as a process of its own that may be killed, or within this process where it is watched."""
 
-import json
 import os
 import signal
 import subprocess
@@ -15,6 +14,7 @@ import torch
 from matted.service.daemon import Daemon, DaemonSettings
 from matted_protocol import messages as m
 from matted_protocol.client import Client
+from matted_protocol.connection import write_connection
 
 WAIT = 60.0
 """Seconds after which something that was to happen counts as never happening."""
@@ -124,21 +124,15 @@ class DaemonHere:
 
     def client(self, file=None):
         """A client that is let go of at the end."""
-        while not self.file.exists() or not json.loads(self.file.read_text())["endpoint"]:
-            assert self._thread.is_alive()
-        connected = Client.connect(file or self.file, start=False, timeout=WAIT)
-        connected.timeout = WAIT
+        connected = Client(file or self.file, timeout=WAIT)  # it looks for the file until it is there
         self._open.callback(connected.close)
+        connected.ping()
         return connected
 
     def user(self, name):
         """A client of another user."""
-        endpoint = self.daemon.server.endpoint
-        made = self.daemon.gate.admit(name, endpoint)
         file = self.file.with_name(f"{name}.json")
-        from matted_protocol.connection import write_connection
-
-        write_connection(file, made)
+        write_connection(file, self.daemon.gate.admit(name, self.daemon.server.endpoint))
         return self.client(file)
 
 

@@ -8,14 +8,19 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import shutil
 import sqlite3
 import tempfile
 import threading
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+
+from matted.errors import RequestError
+from matted.service.database import Database
 
 SCHEMA = """
 CREATE TABLE shots(number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT UNIQUE NOT NULL, user TEXT NOT NULL,
@@ -37,6 +42,9 @@ SCHEMA_VERSION = 1
 
 UNFINISHED = ("queued", "running")
 ENDS = ("job_done", "job_failed")
+
+WORKSPACE = ".matted-"
+"""How folders begin that are gone after use."""
 
 
 @dataclass(frozen=True)
@@ -97,36 +105,34 @@ class Store:
 
     Args:
         folder: the state folder, this daemon's alone.
+
+    Raises:
+        DaemonError: ``state_damaged`` or ``state_version``.
+        OSError: the folder cannot be written; any method may find its disk full.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._db = Database(folder / "matted.db", schema=SCHEMA, version=SCHEMA_VERSION)
         self._lock = threading.RLock()
-        self._db = sqlite3.connect(folder / "matted.db", check_same_thread=False, isolation_level=None)
-        self._db.execute("PRAGMA journal_mode=WAL")
-        self._db.execute("PRAGMA synchronous=NORMAL")
-        self._db.execute("PRAGMA busy_timeout=10000")
-        (version,) = self._db.execute("PRAGMA user_version").fetchone()
-        if version == 0:
-            with self._change() as db:
-                for statement in SCHEMA.split(";\n"):
-                    db.execute(statement)
-                db.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
-        elif version != SCHEMA_VERSION:
-            raise RuntimeError(f"{folder} was written by another version of matted (schema {version})")
+        self._coming: Counter[str] = Counter()
+        """Masks that are kept and not noted yet, by sha256; those that were refused stay here until the next start."""
+        self._asked: Counter[str] = Counter()
+        """How often each job was asked for since the start."""
+        self._sweep()
+        self._drop_halves()
 
     def close(self) -> None:
         """Let go of the database."""
-        with self._lock:
-            self._db.close()
+        self._db.close()
 
     # Shots
 
     def open_shot(self, user: str, content: Mapping[str, Any]) -> ShotRow:
         """The shot of this user and content, made now if there is none."""
         shot = identity([user, content])
-        with self._change() as db:
+        with self._lock, self._db.change() as db:
             text = json.dumps(content, sort_keys=True)
             db.execute("INSERT OR IGNORE INTO shots(id, user, content) VALUES(?, ?, ?)", (shot, user, text))
             self._declare(db, shot, content.get("objects", ()))
@@ -134,60 +140,62 @@ class Store:
 
     def shot(self, shot: str) -> ShotRow | None:
         """The shot with this id."""
-        found = self._all("SELECT id, user, content FROM shots WHERE id = ?", shot)
+        found = self._db.all("SELECT id, user, content FROM shots WHERE id = ?", shot)
         return ShotRow(found[0][0], found[0][1], json.loads(found[0][2])) if found else None
 
     def shots(self, user: str | None = None) -> list[ShotRow]:
         """Shots of a user, or all, oldest first."""
-        found = self._all("SELECT id, user, content FROM shots WHERE ?1 IS NULL OR user = ?1 ORDER BY number", user)
+        found = self._db.all("SELECT id, user, content FROM shots WHERE ?1 IS NULL OR user = ?1 ORDER BY number", user)
         return [ShotRow(shot, owner, json.loads(content)) for shot, owner, content in found]
 
     def delete_shot(self, shot: str) -> None:
         """Forget a shot, its keyframes, jobs, sent pixels and kept mattes."""
-        masks = {mask.sha256 for mask in self.keyframes(shot)}
-        with self._change() as db:
+        with self._db.change() as db:
             db.execute("DELETE FROM events WHERE job IN (SELECT id FROM jobs WHERE shot = ?)", (shot,))
             for table in ("jobs", "keyframes", "objects"):
                 db.execute(f"DELETE FROM {table} WHERE shot = ?", (shot,))
             db.execute("DELETE FROM shots WHERE id = ?", (shot,))
-            kept = {json.loads(text)["sha256"] for (text,) in db.execute("SELECT mask FROM keyframes")}
-            for (content,) in db.execute("SELECT content FROM jobs"):
-                kept.update(mask["sha256"] for mask in json.loads(content)["masks"])
-        for sha256 in masks - kept:
-            shutil.rmtree(self.folder / "masks" / sha256, ignore_errors=True)
-        shutil.rmtree(self.plate_folder(shot), ignore_errors=True)
-        shutil.rmtree(self.matte_folder(shot), ignore_errors=True)
+        self._sweep()
 
     def objects(self, shot: str) -> list[tuple[int, str]]:
         """(id, name) of every object of a shot, by id."""
-        return [(number, name) for number, name in self._all(
+        return [(number, name) for number, name in self._db.all(
             "SELECT id, name FROM objects WHERE shot = ? ORDER BY id", shot)]  # fmt: skip
 
     # Keyframes
 
     def set_keyframe(self, shot: str, mask: MaskRow) -> None:
-        """Note the mask of an object in a frame, replacing an earlier one, and the objects it brings."""
+        """Note the mask of an object in a frame, replacing an earlier one, and the objects it brings.
+
+        Raises:
+            RequestError: ``shot_missing``: it was deleted meanwhile.
+        """
         content = {key: value for key, value in asdict(mask).items() if key not in ("frame", "object")}
-        with self._change() as db:
+        with self._db.change() as db:
+            _require_shot(db, shot)
             row = (shot, mask.frame, mask.object or "", json.dumps(content))
             db.execute("INSERT OR REPLACE INTO keyframes VALUES(?, ?, ?, ?)", row)
             self._declare(db, shot, mask.names)
+        with self._lock:
+            self._coming[mask.sha256] -= 1
 
     def remove_keyframe(self, shot: str, frame: int, name: str | None) -> int:
         """Forget the masks of a frame, or one object's; returns how many there were."""
-        with self._change() as db:
+        with self._db.change() as db:
             where = "shot = ? AND frame = ? AND (? IS NULL OR object = ?)"
             return db.execute(f"DELETE FROM keyframes WHERE {where}", (shot, frame, name, name)).rowcount
 
     def keyframes(self, shot: str) -> list[MaskRow]:
         """Every mask of a shot, by frame and object."""
-        found = self._all("SELECT frame, object, mask FROM keyframes WHERE shot = ? ORDER BY frame, object", shot)
+        found = self._db.all("SELECT frame, object, mask FROM keyframes WHERE shot = ? ORDER BY frame, object", shot)
         return [mask_row({"frame": frame, "object": name or None, **json.loads(mask)}) for frame, name, mask in found]
 
     def keep_mask(self, content: bytes, name: str) -> str:
-        """Keep a mask file by its content; returns its sha256."""
+        """Keep a mask file by its content, until a keyframe or a job needs it; returns its sha256."""
         sha256 = hashlib.sha256(content).hexdigest()
         path = self.mask_path(sha256, name)
+        with self._lock:
+            self._coming[sha256] += 1
         if not path.exists():
             write_whole(path, content)
         return sha256
@@ -198,7 +206,7 @@ class Store:
 
     def workspace(self) -> tempfile.TemporaryDirectory[str]:
         """A folder on this disk that is gone after use."""
-        return tempfile.TemporaryDirectory(dir=self.folder, prefix=".")
+        return tempfile.TemporaryDirectory(dir=self.folder, prefix=WORKSPACE)
 
     def plate_folder(self, shot: str) -> Path:
         """Where the pixels sent for a shot lie."""
@@ -211,8 +219,14 @@ class Store:
     # Jobs
 
     def submit(self, job: JobRow) -> JobRow:
-        """Note a job, or set one that failed or was cancelled going again; a queued, running or done one stays."""
-        with self._change() as db:
+        """Note a job, or set one that failed or was cancelled going again; a queued, running or done one stays.
+
+        Raises:
+            RequestError: ``shot_missing``: it was deleted meanwhile.
+        """
+        with self._lock, self._db.change() as db:
+            _require_shot(db, job.shot)
+            self._asked[job.id] += 1
             fresh = "INSERT OR IGNORE INTO jobs(id, shot, user, kind, priority, state, content, folder, total)"
             text = json.dumps(job.content, sort_keys=True)
             row = (job.id, job.shot, job.user, job.kind, job.priority, "queued", text, job.folder, job.total)
@@ -222,13 +236,18 @@ class Store:
                     self._forget_ends(db, job.id)
                 unfinished = "id = ? AND state IN ('queued', 'running')"
                 db.execute(f"UPDATE jobs SET priority = ? WHERE {unfinished}", (job.priority, job.id))
-            return self._jobs(db, "id = ?", job.id)[0]
+            return _job_row(db.execute(_JOBS.format("id = ?"), (job.id,)).fetchone())
 
     def again(self, job: str) -> None:
         """Set a finished job going again, because some of its mattes are gone."""
-        with self._change() as db:
+        with self._db.change() as db:
             db.execute("UPDATE jobs SET state = 'queued', error = NULL WHERE id = ?", (job,))
             self._forget_ends(db, job)
+
+    def asked(self, job: str) -> int:
+        """How often a job was asked for since the start."""
+        with self._lock:
+            return self._asked[job]
 
     def job(self, job: str) -> JobRow | None:
         """The job with this id."""
@@ -237,66 +256,67 @@ class Store:
 
     def jobs(self, where: str = "1", *values: Any) -> list[JobRow]:
         """Jobs that satisfy an SQL condition of this module's callers, oldest first."""
-        with self._lock:
-            return self._jobs(self._db, where, *values)
+        return [_job_row(row) for row in self._db.all(_JOBS.format(where), *values)]
 
     def set_state(self, job: str, state: str) -> None:
         """Note that a job is ``queued`` or ``running``."""
-        with self._change() as db:
+        with self._db.change() as db:
             db.execute("UPDATE jobs SET state = ? WHERE id = ?", (state, job))
 
     def set_folder(self, job: str, folder: str) -> None:
         """Note the version folder a job is made in."""
-        with self._change() as db:
+        with self._db.change() as db:
             db.execute("UPDATE jobs SET folder = ? WHERE id = ?", (folder, job))
 
-    def end(self, job: str, state: str, body: Mapping[str, Any]) -> None:
-        """Note how a job ended, in the job and as its last event. A job that is gone stays gone."""
+    def end(self, job: str, state: str, body: Mapping[str, Any], *, asked: int | None = None) -> bool:
+        """Note how a job ended, in the job and as its last event. A job that is gone stays gone.
+
+        Args:
+            job: its id.
+            state: ``done``, ``failed`` or ``cancelled``.
+            body: of the event.
+            asked: what :meth:`asked` said when the end was decided; a job asked for again since then does not end.
+
+        Returns:
+            whether it ended.
+        """
         kind = "job_done" if state == "done" else "job_failed"
         error = json.dumps(body["error"]) if "error" in body else None
-        with self._change() as db:
+        with self._lock, self._db.change() as db:
+            if asked is not None and asked != self._asked[job]:
+                return False
             if db.execute("UPDATE jobs SET state = ?, error = ? WHERE id = ?", (state, error, job)).rowcount:
                 self._forget_ends(db, job)
                 self._add_event(db, job, kind, body, None)
+            return True
 
     def add_event(self, job: str, kind: str, body: Mapping[str, Any], *, frame: int | None = None) -> None:
         """Number and keep an event; the matte of a frame is told once."""
-        with self._change() as db:
+        with self._db.change() as db:
             known = db.execute("SELECT 1 FROM jobs WHERE id = ?", (job,)).fetchone()
-            told = kind == "frame_done" and frame in self._frames_done(db, job)
+            told = kind == "frame_done" and (frame,) in db.execute(_FRAMES_DONE, (job,)).fetchall()
             if known and not told:
                 self._add_event(db, job, kind, body, frame)
 
     def events(self, job: str, *, after: int, most: int) -> list[EventRow]:
         """The next events of a job."""
-        found = self._all(
+        found = self._db.all(
             "SELECT seq, type, body FROM events WHERE job = ? AND seq > ? ORDER BY seq LIMIT ?", job, after, most
         )
         return [EventRow(seq, kind, json.loads(body)) for seq, kind, body in found]
 
     def frames_done(self, job: str) -> set[int]:
         """Frames whose mattes were told."""
-        with self._lock:
-            return self._frames_done(self._db, job)
+        return {frame for (frame,) in self._db.all(_FRAMES_DONE, job)}
 
     def forget_frames(self, job: str, frames: Iterable[int]) -> None:
         """Take back the events of mattes that are no longer there."""
-        with self._change() as db:
+        with self._db.change() as db:
             rows = [(job, frame) for frame in frames]
             db.executemany("DELETE FROM events WHERE job = ? AND type = 'frame_done' AND frame = ?", rows)
 
-    def _jobs(self, db: sqlite3.Connection, where: str, *values: Any) -> list[JobRow]:
-        done = "(SELECT count(*) FROM events e WHERE e.job = jobs.id AND e.type = 'frame_done')"
-        columns = f"id, number, shot, user, kind, priority, state, content, folder, total, {done}, seq, error"
-        rows = db.execute(f"SELECT {columns} FROM jobs WHERE {where} ORDER BY number", values).fetchall()
-        return [_job_row(row) for row in rows]
-
     def _forget_ends(self, db: sqlite3.Connection, job: str) -> None:
         db.execute("DELETE FROM events WHERE job = ? AND type IN (?, ?)", (job, *ENDS))
-
-    def _frames_done(self, db: sqlite3.Connection, job: str) -> set[int]:
-        query = "SELECT frame FROM events WHERE job = ? AND type = 'frame_done'"
-        return {frame for (frame,) in db.execute(query, (job,))}
 
     def _add_event(
         self, db: sqlite3.Connection, job: str, kind: str, body: Mapping[str, Any], frame: int | None
@@ -312,34 +332,40 @@ class Store:
             next_id = "(SELECT coalesce(max(id), 0) + 1 FROM objects WHERE shot = ?)"
             db.execute(f"INSERT OR IGNORE INTO objects(shot, id, name) VALUES(?, {next_id}, ?)", (shot, shot, name))
 
-    def _all(self, query: str, *values: Any) -> list[Any]:
+    def _sweep(self) -> None:
+        """Delete the files that nobody needs: of shots that are gone, masks replaced or refused, halves left by a kill."""
         with self._lock:
-            return self._db.execute(query, values).fetchall()
+            shots = {row.id for row in self.shots()}
+            masks = {json.loads(text)["sha256"] for (text,) in self._db.all("SELECT mask FROM keyframes")}
+            for (content,) in self._db.all("SELECT content FROM jobs"):
+                masks.update(mask["sha256"] for mask in json.loads(content)["masks"])
+            masks.update(sha256 for sha256, count in self._coming.items() if count > 0)
+            for name, needed in (("masks", masks), ("plates", shots), ("mattes", shots)):
+                _keep_only(self.folder / name, needed)
 
-    def _change(self) -> _Change:
-        return _Change(self._lock, self._db)
+    def _drop_halves(self) -> None:
+        """Delete what a killed daemon was writing."""
+        for pattern in (f"{WORKSPACE}*", "masks/*/.*", "plates/*/.*"):
+            for path in self.folder.glob(pattern):
+                shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
 
 
-class _Change:
-    """One transaction, one thread at a time."""
+_JOBS = """SELECT id, number, shot, user, kind, priority, state, content, folder, total,
+                  (SELECT count(*) FROM events e WHERE e.job = jobs.id AND e.type = 'frame_done'), seq, error
+           FROM jobs WHERE {} ORDER BY number"""
+_FRAMES_DONE = "SELECT frame FROM events WHERE job = ? AND type = 'frame_done'"
 
-    def __init__(self, lock: threading.RLock, db: sqlite3.Connection) -> None:
-        self._lock, self._db = lock, db
 
-    def __enter__(self) -> sqlite3.Connection:
-        self._lock.acquire()
-        try:
-            self._db.execute("BEGIN IMMEDIATE")
-        except BaseException:
-            self._lock.release()
-            raise
-        return self._db
+def _require_shot(db: sqlite3.Connection, shot: str) -> None:
+    if db.execute("SELECT 1 FROM shots WHERE id = ?", (shot,)).fetchone() is None:
+        raise RequestError("shot_missing", f"There is no shot {shot}.", hint="Open the shot again.")
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: Any) -> None:
-        try:
-            self._db.execute("COMMIT" if kind is None else "ROLLBACK")
-        finally:
-            self._lock.release()
+
+def _keep_only(folder: Path, names: set[str]) -> None:
+    """Delete what lies in ``folder`` under an id of ours that is not among ``names``."""
+    for path in folder.glob("*"):
+        if re.fullmatch(r"[0-9a-f]{16}|[0-9a-f]{64}", path.name) and path.name not in names:
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def _job_row(row: Iterable[Any]) -> JobRow:
