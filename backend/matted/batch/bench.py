@@ -13,6 +13,7 @@ import torch
 from matted.batch.ledger import digest
 from matted.batch.shot import Shot, shot_pixels
 from matted.batch.writing import WriteBehind
+from matted.engine.device import memory_errors
 from matted.engine.features import FeatureStore, PlateFeatures
 from matted.engine.scratch import Scratch
 from matted.engine.session import Session, SessionSettings, SessionState
@@ -81,12 +82,15 @@ class Bench:
 
         Raises:
             WeightsError: weights_missing, weights_refused.
+            DeviceError: device_missing, out_of_memory.
         """
         if isinstance(weights, Loaded):
             return weights
         found = self._networks.get(weights.sha256)
         if found is None:
-            found = load("lite" if weights.name == "lite" else weights.path, device=self._device or choose_device())
+            name = "lite" if weights.name == "lite" else weights.path
+            with memory_errors(lambda: None):
+                found = load(name, device=self._device or choose_device())
             if found.sha256 != weights.sha256:
                 message = f"The weights {weights.path} have changed since the job was asked for."
                 raise WeightsError("weights_refused", message, hint="Ask for the job again.", path=weights.path)
@@ -119,6 +123,7 @@ class Bench:
         Raises:
             PlateError, MaskError: a keyframe's plate or mask cannot be read.
             WeightsError: weights_missing, weights_refused.
+            DeviceError: device_missing, out_of_memory.
         """
         loaded = self.loaded(weights)
         memory = memory or loaded.memory
@@ -162,15 +167,16 @@ class Bench:
                 lent.key = None
 
     def shrink(self) -> str | None:
-        """Give up what is kept for later, and from now on keep half as many features.
+        """Give up what is kept for later; where features were kept, keep half as many from now on.
 
         Returns:
             what was given up, in words; None when nothing was kept.
         """
-        kept = [*(["the features of frames seen before"] if self._features.bytes else [])]
+        kept = ["the features of frames seen before"] if self._features.bytes else []
         kept += ["the memory of other shots"] if self._warm else []
+        if self._features.bytes:
+            self._features.budget //= 2
         self._features.clear()
-        self._features.budget //= 2
         self._warm.clear()
         for lent in self._lent:
             lent.key = None

@@ -7,135 +7,25 @@ gets the next version, so nothing is ever overwritten.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, replace
 from enum import Enum
 from pathlib import Path
 from types import TracebackType
-from typing import Any
 
-import matted
 from matted.batch.bench import Bench
-from matted.batch.ledger import Journal, digest, find_folder, read_sidecar, unwritable, write_sidecar
-from matted.batch.lock import FolderLock
-from matted.batch.shot import Shot, until
+from matted.batch.degrade import Means, with_less
+from matted.batch.ledger import digest, read_sidecar, unwritable, write_sidecar
+from matted.batch.place import JobResult, Place, claim, find_place, read_confidence, read_result
+from matted.batch.recipe import Job
+from matted.batch.shot import until
 from matted.batch.writing import WriteBehind
-from matted.engine.scratch import Scratch
-from matted.engine.session import FrameDone, Session, SessionSettings
+from matted.engine.session import FrameDone, Session
 from matted.engine.suggest import Suggestion
-from matted.media.matte import MatteSettings, MatteWriter
-from matted.media.sequence import listed
-from matted.weights import Identity, Loaded
+from matted.errors import DeviceError
 
-HIDDEN = ".matted"
-"""Where in its folder a job keeps what it needs to go on; gone when the job is done."""
-
-
-@dataclass(frozen=True)
-class Job:
-    """A shot, and everything else that decides its mattes. The network itself is not needed to describe a job."""
-
-    shot: Shot
-    out: Path
-    weights: Identity | Loaded
-    session: SessionSettings = field(default_factory=SessionSettings)
-    mattes: MatteSettings = field(default_factory=MatteSettings)
-    suggestions: int = 3
-    """How many frames to suggest when the mattes are done."""
-
-    def recipe(self) -> dict[str, Any]:
-        """All that decides the pixels, as plain values; two jobs with one recipe are one job."""
-        plate = self.shot.plate
-        recipe = {
-            "matted": matted.__version__,
-            "plate": {
-                "pattern": plate.sequence.pattern,
-                "files": self.shot.stamp(),
-                "color": asdict(plate.color),
-            },
-            "frames": listed(self.shot.wanted()),
-            "objects": list(self.shot.keyframes.objects),
-            "keyframes": self.shot.keyframes.hashes,
-            "weights": {"name": self.weights.name, "sha256": self.weights.sha256},
-            "settings": {**asdict(self.session), "memory": asdict(self.weights.memory)},
-            "mattes": asdict(self.mattes),
-        }
-        plain: dict[str, Any] = json.loads(json.dumps(recipe, default=str))
-        return plain
-
-    def _plate(self) -> dict[str, Any]:
-        plate = self.shot.plate
-        chosen = {"part": plate.part, "layer": plate.layer}
-        named = {name: value for name, value in chosen.items() if value is not None}
-        return {
-            "pattern": plate.sequence.pattern,
-            "files": self.shot.stamp(),
-            "color": asdict(plate.color),
-            **named,
-        }
-
-    def identity(self) -> str:
-        """sha256 of the recipe: what tells this job from every other one, wherever its mattes go."""
-        return digest(self.recipe())
-
-
-@dataclass(frozen=True)
-class JobResult:
-    """What a finished job leaves behind.
-
-    Attributes:
-        folder: the job's version folder.
-        objects: object names, in the order of ``confidence``.
-        confidence: for each frame one number 0..1 an object.
-        suggestions: frames worth masking next, best first.
-        computed: how many frames this run made; the others were there already.
-    """
-
-    folder: Path
-    objects: tuple[str, ...]
-    confidence: dict[int, tuple[float, ...]]
-    suggestions: tuple[Suggestion, ...]
-    computed: int
-
-
-def claim(job: Job) -> Path:
-    """The folder a job will be made in, noted as queued, so that every later run of the job finds it.
-
-    Raises:
-        PlateError: frame_missing, frame_outside.
-        OutputError: output_unwritable, disk_full.
-    """
-    recipe = job.recipe()
-    folder = find_folder(job.out, recipe)
-    if read_sidecar(folder).get("recipe") != recipe:
-        write_sidecar(folder, {"state": "queued", "recipe": recipe})
-    return folder
-
-
-def run(
-    job: Job,
-    *,
-    on_step: Callable[[FrameDone], None] = lambda step: None,
-    stopped: Callable[[], bool] = lambda: False,
-) -> JobResult:
-    """Make the mattes of a job, or what is left of them.
-
-    Args:
-        job: what to make.
-        on_step: told of every step, on this thread.
-        stopped: asked after every step; when true the job stops and keeps what it has.
-
-    Raises:
-        Cancelled: ``stopped`` said so; the same job goes on later.
-        MattedError: bad plate, keyframes, device or output, or another matted is at it; finished mattes stay.
-    """
-    with Run(job) as making:
-        with closing(making.steps()) as steps:
-            for step in until(steps, stopped):
-                on_step(step)
-        return making.result()
+__all__ = ["Job", "JobResult", "Run", "RunState", "claim", "run"]
 
 
 class RunState(Enum):
@@ -160,6 +50,8 @@ class Run:
         key: names the shot among those that stay warm on the bench; None keeps nothing of it.
         on_written: told ``(frame, confidence, files)`` once for every frame whose files are whole on disk: in
             :meth:`start` of those found there, afterwards soon after they arrive. A frame told of is kept by a kill.
+        on_degraded: told ``(frame, message)`` when the device had too little memory and the job goes on with less: a
+            sentence for artists on what was given up.
     """
 
     state: RunState
@@ -172,13 +64,17 @@ class Run:
         bench: Bench | None = None,
         key: str | None = None,
         on_written: Callable[[int, tuple[float, ...], tuple[Path, ...]], None] = lambda frame, confidence, files: None,
+        on_degraded: Callable[[int | None, str], None] = lambda frame, message: None,
     ) -> None:
         self.job = job
         self.state = RunState.WAITING
         self._bench = bench or Bench()
         self._key = key
         self._on_written = on_written
-        self._place: _Place | None = None
+        self._on_degraded = on_degraded
+        self._means = Means(job.session, job.weights.memory)
+        self._smaller: Iterator[Means] | None = None
+        self._place: Place | None = None
         self._session: Session | None = None
         self._confidence: dict[int, tuple[float, ...]] = {}
         self._whole: set[int] = set()
@@ -209,7 +105,7 @@ class Run:
         self._require(RunState.WAITING)
         if self._place is None:
             self.job = replace(self.job, shot=self.job.shot.pin())
-            self._place = _find_place(self.job)
+            self._place = find_place(self.job)
         place = self._place
         try:
             if not self._found_done(place):
@@ -233,6 +129,7 @@ class Run:
         Closing the iterator keeps what is done and lets go of the folder; called again, it goes on from there.
 
         Raises:
+            DeviceError: out_of_memory when there is nothing left to give up.
             MattedError: as :meth:`start`, and whatever the plate, the keyframes, the device or the output raise.
         """
         if self.state is RunState.WAITING:
@@ -265,32 +162,30 @@ class Run:
             finally:
                 self.close()
             self.state = RunState.DONE
-        return _result(place.folder, read_sidecar(place.folder), computed=len(self._made))
+        return read_result(place.folder, read_sidecar(place.folder), computed=len(self._made))
 
     def close(self) -> None:
         """Let go of the folder; what is done stays, and ``steps`` goes on from there."""
         if self._place is not None:
             self._place.lock.release()
-        if self._session is not None:
-            self._bench.keep(self._session)
-            self._session = None
+        self._put_down()
         if self.state is not RunState.DONE:
             self.state = RunState.WAITING
 
-    def _found_done(self, place: _Place) -> bool:
+    def _found_done(self, place: Place) -> bool:
         sidecar = read_sidecar(place.folder)
         done = sidecar.get("state") == "done" and all(place.writer.complete(frame) for frame in place.frames)
         if done:
-            self._confidence = _confidence(sidecar)
+            self._confidence = read_confidence(sidecar)
             self._whole = set(place.frames)
             self.state = RunState.DONE
         return done
 
-    def _go_on(self, place: _Place) -> None:
+    def _go_on(self, place: Place) -> None:
         """Read what an earlier run left; from here on the folder is ours."""
         sidecar = read_sidecar(place.folder)
         write_sidecar(place.folder, {**sidecar, "state": "running", "recipe": place.recipe})
-        noted = _confidence(sidecar) | place.journal.read()
+        noted = read_confidence(sidecar) | place.journal.read()
         self._confidence = {
             frame: noted[frame] for frame in place.frames if frame in noted and place.writer.complete(frame)
         }
@@ -298,13 +193,27 @@ class Run:
         self.state = RunState.ACTIVE
 
     def _make(self) -> Generator[FrameDone, None, None]:
+        """Make what is left, with less and less where the device has too little memory."""
+        while True:
+            try:
+                yield from self._attempt()
+                return
+            except DeviceError as error:
+                if error.code != "out_of_memory":
+                    raise
+                lack = DeviceError(error.code, error.message, hint=error.hint, frame=error.frame)
+            # out here nothing holds on to the failed step's memory any more
+            self._make_do(lack)
+
+    def _attempt(self) -> Generator[FrameDone, None, None]:
         place = self._place
         assert place is not None
         with WriteBehind(place.writer, self.job.shot.plate.header, self._written) as writing:
             session = self._session = self._bench.open(
                 self.job.shot,
                 weights=self.job.weights,
-                settings=self.job.session,
+                settings=self._means.session,
+                memory=self._means.memory,
                 scratch=place.scratch,
                 writing=writing,
                 key=self._key,
@@ -316,6 +225,33 @@ class Run:
                         self._confidence.setdefault(step.frame, step.confidence)
                     writing.settle()
                     yield step
+
+    def _make_do(self, lack: DeviceError) -> None:
+        """Go on with less memory, and say and note what was given up.
+
+        Raises:
+            DeviceError: there is nothing left to give up.
+        """
+        assert self._place is not None
+        if self._key is not None:
+            self._bench.close(self._key)
+        self._put_down()
+        if self._smaller is None:
+            self._smaller = with_less(self._means, self._bench, size=self.job.shot.plate.info.size)
+        means = next(self._smaller, None)
+        if means is None:
+            raise lack
+        self._means = means
+        self._confidence = {frame: self._confidence[frame] for frame in self._whole}
+        sidecar = read_sidecar(self._place.folder)
+        gave_up = [*sidecar.get("degraded", []), {"frame": lack.frame, "gave_up": means.gave_up}]
+        write_sidecar(self._place.folder, {**sidecar, "degraded": gave_up})
+        self._on_degraded(lack.frame, f"{lack.message.removesuffix('.')}: {means.gave_up}.")
+
+    def _put_down(self) -> None:
+        if self._session is not None:
+            self._bench.keep(self._session)
+            self._session = None
 
     def _written(self, frame: int) -> None:
         """The files of a frame have arrived: a line in the journal stands for whole files."""
@@ -331,74 +267,62 @@ class Run:
             self._told.add(frame)
             self._on_written(frame, self._confidence[frame], tuple(self._place.writer.paths(frame)))
 
-    def _finish(self, place: _Place) -> None:
-        assert self._session is not None
+    def _finish(self, place: Place) -> None:
         wanted = self.job.suggestions
-        suggestions = self._session.suggest(wanted) if wanted else []
+        suggestions = self._suggest(wanted) if wanted else []
         sidecar = {
             "state": "done",
             "recipe": place.recipe,
             "confidence": {str(frame): list(self._confidence[frame]) for frame in place.frames},
             "suggestions": [asdict(suggestion) for suggestion in suggestions],
         }
+        degraded = read_sidecar(place.folder).get("degraded")
+        if degraded:
+            sidecar["degraded"] = degraded
         write_sidecar(place.folder, sidecar)
         place.scratch.clear()
         place.lock.release()
         place.scratch.clear()  # where the system keeps a locked file from being deleted
+
+    def _suggest(self, count: int) -> list[Suggestion]:
+        while True:
+            assert self._session is not None
+            try:
+                return self._session.suggest(count)
+            except DeviceError as error:
+                if error.code != "out_of_memory":
+                    raise
+                lack = DeviceError(error.code, error.message, hint=error.hint, frame=error.frame)
+            self._make_do(lack)
+            for _ in self._attempt():
+                pass  # every frame is there: this opens the session again
 
     def _require(self, *states: RunState) -> None:
         if self.state not in states:
             raise AssertionError(f"the run is {self.state.value}, not {' or '.join(s.value for s in states)}")
 
 
-@dataclass(frozen=True)
-class _Place:
-    """Where a job is made: its recipe and frames as they were when it started, and what lies in its folder."""
+def run(
+    job: Job,
+    *,
+    on_step: Callable[[FrameDone], None] = lambda step: None,
+    on_degraded: Callable[[int | None, str], None] = lambda frame, message: None,
+    stopped: Callable[[], bool] = lambda: False,
+) -> JobResult:
+    """Make the mattes of a job, or what is left of them.
 
-    recipe: dict[str, Any]
-    frames: tuple[int, ...]
-    folder: Path
-    writer: MatteWriter
-    lock: FolderLock
-    journal: Journal
-    scratch: Scratch
+    Args:
+        job: what to make.
+        on_step: told of every step, on this thread.
+        on_degraded: told, as by :class:`Run`, what was given up for lack of memory.
+        stopped: asked after every step; when true the job stops and keeps what it has.
 
-
-def _find_place(job: Job) -> _Place:
-    recipe, frames = job.recipe(), job.shot.wanted()
-    folder = find_folder(job.out, recipe)
-    hidden = folder / HIDDEN
-    writer = _writer(job, folder, recipe)
-    journal = Journal(hidden / "journal.jsonl")
-    return _Place(recipe, frames, folder, writer, FolderLock(hidden / "lock"), journal, Scratch(hidden))
-
-
-def _writer(job: Job, folder: Path, recipe: dict[str, Any]) -> MatteWriter:
-    metadata = {
-        "version": matted.__version__,
-        "weights": f"{job.weights.name} {job.weights.sha256}",
-        "keyframes": digest(recipe["keyframes"]),
-        "settings": digest(recipe["settings"]),
-        "job": digest(recipe),
-    }
-    return MatteWriter(
-        folder,
-        objects=list(job.shot.keyframes.objects),
-        settings=job.mattes,
-        info=job.shot.plate.info,
-        metadata=metadata,
-    )
-
-
-def _result(folder: Path, sidecar: dict[str, Any], *, computed: int) -> JobResult:
-    return JobResult(
-        folder,
-        tuple(sidecar["recipe"]["objects"]),
-        _confidence(sidecar),
-        tuple(Suggestion(**suggestion) for suggestion in sidecar["suggestions"]),
-        computed,
-    )
-
-
-def _confidence(sidecar: dict[str, Any]) -> dict[int, tuple[float, ...]]:
-    return {int(frame): tuple(values) for frame, values in sidecar.get("confidence", {}).items()}
+    Raises:
+        Cancelled: ``stopped`` said so; the same job goes on later.
+        MattedError: bad plate, keyframes, device or output, or another matted is at it; finished mattes stay.
+    """
+    with Run(job, on_degraded=on_degraded) as making:
+        with closing(making.steps()) as steps:
+            for step in until(steps, stopped):
+                on_step(step)
+        return making.result()

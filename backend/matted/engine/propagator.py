@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from matted.errors import MaskError
 from matted.memory.bank import MemoryBank, MemorySettings
+from matted.memory.consolidation import make_room
 from matted.memory.store import Tokens
 from matted.network import Features, Network
 from matted.network.layers import aggregate
@@ -157,10 +158,21 @@ class Propagator:
         return self.bank.state() | {name: torch.tensor(count) for name, count in counters.items()}
 
     def restore(self, state: dict[str, Tensor]) -> None:
-        """Continue from what :meth:`state` returned."""
+        """Continue from what :meth:`state` returned, also when this bank is smaller than that one was."""
         self.bank.restore({name: tensor.to(self.device) for name, tensor in state.items()})
+        self._fit()
         self._frames_seen = int(state["frames_seen"])
         self._last_memory = int(state["last_memory"])
+
+    def _fit(self) -> None:
+        """Forget the oldest of what was restored where it is more than this bank holds."""
+        bank, settings = self.bank, self.bank.settings
+        if bank.working_frames > settings.working_max:
+            tokens = len(bank.working)
+            kept = settings.working_max * (tokens // bank.working_frames)
+            bank.working.keep(torch.arange(tokens - kept, tokens, device=self.device))
+        if bank.long_term_tokens > settings.long_term_max:
+            make_room(bank.long_term, settings.long_term_max)
 
     def _is_memory_frame(self, last: bool) -> bool:
         due = not last and self._frames_seen - self._last_memory >= self.bank.settings.memory_every

@@ -15,14 +15,15 @@ from enum import Enum
 import torch
 from torch import Tensor
 
+from matted.engine.device import memory_errors
 from matted.engine.features import FeatureStore, PlateFeatures
 from matted.engine.plan import Direction, Role, Walk, plan
 from matted.engine.propagator import Propagator
 from matted.engine.refine import RefineSettings, refine
 from matted.engine.scratch import Scratch, as_half
 from matted.engine.suggest import Sight, Suggestion, SuggestSettings, suggest
-from matted.engine.working import confidence_of, working_image, working_masks
-from matted.errors import DeviceError, KeyframeError
+from matted.engine.working import confidence_of, resized, working_image, working_masks
+from matted.errors import KeyframeError
 from matted.memory.bank import MemorySettings
 from matted.network import Features, Network
 
@@ -128,15 +129,22 @@ class Session:
         self._settings = settings or SessionSettings()
         self._device = device or torch.device("cpu")
         self._propagator = Propagator(network, memory)
+        self._grid: tuple[int, int] | None = None
         self._shares = features is not None
         self._features = features or PlateFeatures(FeatureStore(self._settings.feature_budget), "")
 
     def set_keyframe(self, frame: int) -> None:
-        """Read the plate and the masks of ``frame`` and keep them in permanent memory, replacing an earlier mask."""
+        """Read the plate and the masks of ``frame`` and keep them in permanent memory, replacing an earlier mask.
+
+        Raises:
+            DeviceError: out_of_memory.
+            MattedError: whatever the callables raise.
+        """
         self._require(SessionState.EMPTY, SessionState.READY)
-        image = self._image(self._pixels.read_plate(frame))
-        masks = self._masks(frame, image)
-        self._propagator.set_keyframe(frame, image, masks, features=self._look(frame, image))
+        with memory_errors(lambda: frame):
+            image = self._image(self._pixels.read_plate(frame))
+            masks = self._masks(frame, image)
+            self._propagator.set_keyframe(frame, image, masks, features=self._look(frame, image))
         self.keyframes.add(frame)
         self.state = SessionState.READY
 
@@ -176,23 +184,18 @@ class Session:
             )
         self._require(SessionState.READY)
         walks = plan(frames, self.keyframes, self._settings.direction)
-        run = _Run(job, written=set(finished))
+        # a checkpoint of another working size is of no use: its memory has another shape
+        run = _Run(f"{job} {self._settings.working_size}", written=set(finished))
         left_over = [self._left_over(run, walk) for walk in walks]
         run.total = sum(len(rest) for rest in left_over)
         self.state = SessionState.PROPAGATING
         try:
-            for index, (walk, rest) in enumerate(zip(walks, left_over, strict=True)):
-                if rest:
-                    yield from self._walk(run, index, walk, rest)
-            self._pixels.flush()
+            with memory_errors(lambda: run.frame):
+                for index, (walk, rest) in enumerate(zip(walks, left_over, strict=True)):
+                    if rest:
+                        yield from self._walk(run, index, walk, rest)
+                self._pixels.flush()
             self._scratch.drop("checkpoint")
-        except torch.cuda.OutOfMemoryError as error:
-            raise DeviceError(
-                "out_of_memory",
-                f"The device ran out of memory at frame {run.frame}.",
-                hint="Lower the working size, or close other programs on the device.",
-                frame=run.frame,
-            ) from error
         finally:
             self.state = SessionState.READY
 
@@ -211,6 +214,7 @@ class Session:
 
         Raises:
             KeyframeError: no_keyframe.
+            DeviceError: out_of_memory.
         """
         if not self.keyframes:
             raise KeyframeError(
@@ -219,16 +223,17 @@ class Session:
                 hint="Draw a mask on at least one frame and add it.",
             )
         settings = settings or SuggestSettings(method="doubt")
-        for frame in self.keyframes - set(self.observed()):
-            self.observe(frame, self._pixels.read_masks(frame))
-        return suggest(
-            self.observed(),
-            self._sight,
-            keyframes=sorted(self.keyframes),
-            count=count,
-            settings=replace(settings, pool=max(settings.pool, SUGGEST_STRIDE // self._network.stride)),
-            local_channels=self._network.local_channels,
-        )
+        with memory_errors(lambda: None):
+            for frame in self.keyframes - set(self.observed()):
+                self.observe(frame, self._pixels.read_masks(frame))
+            return suggest(
+                self.observed(),
+                self._sight,
+                keyframes=sorted(self.keyframes),
+                count=count,
+                settings=replace(settings, pool=max(settings.pool, SUGGEST_STRIDE // self._network.stride)),
+                local_channels=self._network.local_channels,
+            )
 
     def close(self) -> None:
         """Let go of the memory; the scratch stays."""
@@ -280,8 +285,8 @@ class Session:
         if held is None:
             return probability
         self._scratch.drop(f"held/{frame}")
-        weight = walk.weight_of_held(frame)
-        return torch.lerp(probability, held["probability"].to(probability), weight)
+        waiting = resized(held["probability"].to(probability), (probability.shape[-2], probability.shape[-1]))
+        return torch.lerp(probability, waiting, walk.weight_of_held(frame))
 
     def _plates(self, frames: tuple[int, ...]) -> Generator[tuple[int, Tensor], None, None]:
         """Read one frame ahead, so that decoding hides behind the network."""
@@ -298,6 +303,7 @@ class Session:
         features = self._features.get(frame)
         known = features is not None
         features = features or self._propagator.encode(image)
+        self._grid = (features.key.shape[-2], features.key.shape[-1])
         if not (self._shares or returns):
             self._features.drop(frame)
         elif not known:
@@ -318,10 +324,11 @@ class Session:
         seen = self._scratch.get(f"seen/{frame}")
         assert seen is not None, frame
         on_device = {name: value.to(self._device).float() for name, value in seen.items()}
+        assert self._grid is not None, "a session without keyframes suggests nothing"
         return Sight(
-            on_device["key"],
-            on_device["shrinkage"],
-            on_device["selection"],
+            resized(on_device["key"], self._grid),
+            resized(on_device["shrinkage"], self._grid),
+            resized(on_device["selection"], self._grid),
             on_device["mask"],
             float(on_device["confidence"]),
         )

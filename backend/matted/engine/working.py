@@ -39,6 +39,13 @@ def working_masks(masks: Tensor, shape: tuple[int, int]) -> Tensor:
     return F.interpolate(masks[None], shape, mode="bilinear", align_corners=False, antialias=True)[0].clamp_(0, 1)
 
 
+def resized(planes: Tensor, shape: tuple[int, int]) -> Tensor:
+    """(C, h, w) brought to ``shape`` (h, w) where it was made at another working size; untouched where it was not."""
+    if tuple(planes.shape[-2:]) == shape:
+        return planes
+    return F.interpolate(planes[None], shape, mode="bilinear", align_corners=False, antialias=True)[0]
+
+
 def confidence_of(objects: Tensor) -> tuple[float, ...]:
     """How sharp each of (O, h, w) probabilities is, 0..1: the overlap of the soft matte with its own cut at 0.5.
 
