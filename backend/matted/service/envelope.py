@@ -77,8 +77,16 @@ def unpack(frames: Sequence[memoryview]) -> Envelope:
 
 def pack(kind: str, body: Any, *, parent: str | None, buffers: Sequence[Any] = ()) -> list[Any]:
     """The frames of a reply, an error or an event."""
-    header = Header(uuid4().hex, kind, parent=parent)
-    return [msgspec.msgpack.encode(header), msgspec.msgpack.encode(body), *buffers]
+    header = msgspec.msgpack.encode(Header(uuid4().hex, kind, parent=parent))
+    try:
+        return [header, msgspec.msgpack.encode(body), *buffers]
+    except UnicodeEncodeError:  # a file's name that is no Unicode, in a message or among the files
+        return [header, msgspec.msgpack.encode(_readable(msgspec.to_builtins(body))), *buffers]
+
+
+def readable(text: str) -> str:
+    """A text that can be sent and logged: a file's name on disk may be no Unicode."""
+    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def plain(body: Any) -> dict[str, Any]:
@@ -90,6 +98,14 @@ def plain(body: Any) -> dict[str, Any]:
 def revive(kind: type[Any], values: Any) -> Any:
     """A body from plain values that were kept."""
     return msgspec.convert(values, kind)
+
+
+def _readable(value: Any) -> Any:
+    if isinstance(value, str):
+        return readable(value)
+    if isinstance(value, dict):
+        return {readable(key): _readable(item) for key, item in value.items()}
+    return [_readable(item) for item in value] if isinstance(value, list) else value
 
 
 def _header(frames: Sequence[memoryview]) -> Header:

@@ -1,7 +1,11 @@
 """A daemon to talk to; nothing here reaches the daemon of whoever runs the tests."""
 
+import signal
+
 import pytest
 
+from fakes import drawn_shot
+from fakes.raw_client import Raw, connection_of
 from fakes.running_daemon import DaemonHere, DaemonProcess
 from matted_protocol.connection import VARIABLE
 
@@ -31,3 +35,32 @@ def here(tmp_path):
     (tmp_path / "here").mkdir()
     with DaemonHere(tmp_path / "here") as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def shows(tmp_path_factory):
+    """The only root of ``served``: a drawn plate in ``plate``, masks of it in ``masks``."""
+    folder = tmp_path_factory.mktemp("shows")
+    drawn_shot.write_plate(folder / "plate", frames=range(1001, 1005))
+    drawn_shot.write_masks(folder / "masks", [1001, 1003])
+    return folder
+
+
+@pytest.fixture(scope="session")
+def served(tmp_path_factory, shows):
+    """One daemon process for every test that only asks."""
+    with DaemonProcess(tmp_path_factory.mktemp("served"), "--root", shows, "--device", "cpu") as process:
+        yield process.start()
+        process.signal(signal.SIGTERM)
+
+
+@pytest.fixture
+def raw(served):
+    with Raw(connection_of(served)) as connected:
+        yield connected
+
+
+@pytest.fixture
+def shot(raw, shows):
+    """The id of the drawn shot."""
+    return raw.ask("open_shot", {"plate": {"path": str(shows / "plate")}}).body["shot"]
