@@ -152,4 +152,8 @@ def frames_of(events):
 
 def files_in(folder):
     """Every file below a folder, byte for byte."""
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(Path(folder).rglob("*")) if path.is_file()}
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in sorted(Path(folder).rglob("*"))
+        if path.is_file()
+    }

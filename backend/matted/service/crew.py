@@ -198,7 +198,7 @@ class _Worker(threading.Thread):
             _log.exception("failed", extra={"job": ticket.job, "device": str(self.device)})
             self._end(ticket.job, "failed", {"error": _internal(ticket.job)})
         finally:
-            self._crew.scheduler.charge(ticket.user, time.monotonic() - started)
+            self._crew.scheduler.charge(ticket, time.monotonic() - started)
             self.current = None
 
     def _step(self, job: str, until: float) -> None:

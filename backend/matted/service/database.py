@@ -79,7 +79,7 @@ class Database:
             trouble = str(error)
         if trouble != "ok":
             message = f"The daemon's notes in {self._path} are damaged: {trouble}."
-            hint = "Move its folder away and start again: shots are opened anew, mattes already made stay where they are."
+            hint = "Move its folder away and start again; open the shots anew. Mattes already made stay where they are."
             raise DaemonError("state_damaged", message, hint, path=str(self._path))
         if found != version:
             message = f"{self._path.parent} was written by another version of matted (schema {found}, here {version})."

@@ -7,7 +7,7 @@ from collections.abc import Hashable
 from dataclasses import dataclass
 
 BATCH_SHARE = 8
-"""While both wait, one turn in this many goes to batch work: interactive work comes first, batch never starves."""
+"""While both wait, a device gives one turn in this many to batch work: interactive comes first, batch never starves."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,11 @@ class Ticket:
     batch: bool
     folder: Hashable
 
+    @property
+    def share(self) -> tuple[str, bool]:
+        """What its time is counted against: interactive and batch work of a user are two accounts."""
+        return self.user, self.batch
+
 
 class Scheduler:
     """The queue in front of the devices. Safe to use from several threads; time comes from its callers, in seconds."""
@@ -36,15 +41,16 @@ class Scheduler:
         self._changed = threading.Condition()
         self._waiting: dict[str, Ticket] = {}
         self._owner: dict[str, object] = {}
-        self._spent: dict[str, float] = {}
-        self._since_batch = 0
+        self._spent: dict[tuple[str, bool], float] = {}
+        self._since_batch: dict[object, int] = {}
 
     def add(self, ticket: Ticket) -> None:
         """Queue a job; one that is queued already takes the new ticket."""
         with self._changed:
-            users = {waiting.user for waiting in self._waiting.values()}
-            if ticket.user not in users:  # a newcomer owes nothing and has nothing in hand
-                self._spent[ticket.user] = min((self._spent[user] for user in users), default=0.0)
+            shares = {waiting.share for waiting in self._waiting.values()}
+            if ticket.share not in shares:  # whoever comes back has nothing in hand, but still owes what he owed
+                least = min((self._owed(share) for share in shares if share[1] == ticket.batch), default=0.0)
+                self._spent[ticket.share] = max(self._owed(ticket.share), least)
             self._waiting[ticket.job] = ticket
             self._changed.notify_all()
 
@@ -71,13 +77,13 @@ class Scheduler:
                 ticket = self._choose(device)
             if ticket is not None:
                 self._owner[ticket.job] = device
-                self._since_batch = 0 if ticket.batch else self._since_batch + 1
+                self._since_batch[device] = 0 if ticket.batch else self._since_batch.get(device, 0) + 1
             return ticket
 
-    def charge(self, user: str, seconds: float) -> None:
-        """Count device time against a user's share."""
+    def charge(self, ticket: Ticket, seconds: float) -> None:
+        """Count device time against a user's share of this kind of work."""
         with self._changed:
-            self._spent[user] = self._spent.get(user, 0.0) + seconds
+            self._spent[ticket.share] = self._owed(ticket.share) + seconds
 
     def ahead(self, job: str) -> int:
         """How many jobs wait or run before this one, if nothing else came."""
@@ -103,8 +109,12 @@ class Scheduler:
         free = [ticket for ticket in self._waiting.values() if self._may(ticket, device)]
         interactive = [ticket for ticket in free if not ticket.batch]
         batch = [ticket for ticket in free if ticket.batch]
-        due = batch if not interactive or (batch and self._since_batch >= BATCH_SHARE - 1) else interactive
-        return min(due, key=lambda ticket: (self._spent.get(ticket.user, 0.0), ticket.number), default=None)
+        since = self._since_batch.get(device, 0)
+        due = batch if not interactive or (batch and since >= BATCH_SHARE - 1) else interactive
+        return min(due, key=lambda ticket: (self._owed(ticket.share), ticket.number), default=None)
+
+    def _owed(self, share: tuple[str, bool]) -> float:
+        return self._spent.get(share, 0.0)
 
     def _may(self, ticket: Ticket, device: object) -> bool:
         """A job stays on the device that began it, and keeps other jobs out of its folder."""

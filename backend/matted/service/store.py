@@ -333,7 +333,7 @@ class Store:
             db.execute(f"INSERT OR IGNORE INTO objects(shot, id, name) VALUES(?, {next_id}, ?)", (shot, shot, name))
 
     def _sweep(self) -> None:
-        """Delete the files that nobody needs: of shots that are gone, masks replaced or refused, halves left by a kill."""
+        """Delete the files that nobody needs: those of shots that are gone, masks replaced or refused."""
         with self._lock:
             shots = {row.id for row in self.shots()}
             masks = {json.loads(text)["sha256"] for (text,) in self._db.all("SELECT mask FROM keyframes")}

@@ -161,7 +161,9 @@ def test_when_a_mask_was_refused_then_the_next_daemon_drops_it_and_what_a_kill_l
 
     reopened = again(store)
 
-    left = {path.relative_to(store.folder).as_posix() for path in store.folder.rglob("*") if "matted.db" not in path.name}
+    left = {
+        path.relative_to(store.folder).as_posix() for path in store.folder.rglob("*") if "matted.db" not in path.name
+    }
     assert left == {
         "masks", f"masks/{needed.sha256}", f"masks/{needed.sha256}/mask.exr",
         "plates", f"plates/{shot}", f"plates/{shot}/plate.1.tif",
@@ -224,7 +226,10 @@ def test_when_a_frame_is_told_twice_then_it_is_one_event_until_it_is_taken_back(
     store.forget_frames("a" * 16, [1001])
     store.add_event("a" * 16, "frame_done", {"frame": 1001}, frame=1001)
 
-    assert [(event.seq, event.body["frame"]) for event in store.events("a" * 16, after=0, most=9)] == [(2, 1002), (3, 1001)]
+    assert [(event.seq, event.body["frame"]) for event in store.events("a" * 16, after=0, most=9)] == [
+        (2, 1002),
+        (3, 1001),
+    ]
 
 
 STEPS = st.lists(
@@ -331,7 +336,11 @@ def test_when_the_database_is_damaged_then_the_error_says_which_file_and_what_to
     store.close()
     path = store.folder / "matted.db"
     content = path.read_bytes()
-    path.write_bytes({"no database": b"no database at all", "cut": content[:5000], "scrambled": content[:100] + b"\xff" * 8000}[damage])
+    path.write_bytes(
+        {"no database": b"no database at all", "cut": content[:5000], "scrambled": content[:100] + b"\xff" * 8000}[
+            damage
+        ]
+    )
 
     with pytest.raises(DaemonError) as refused:
         Store(store.folder)
