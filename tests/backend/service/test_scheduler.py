@@ -156,7 +156,7 @@ def test_when_a_waiting_job_is_added_again_then_it_takes_the_new_priority():
     scheduler.add(ticket("mine", "ben"))
 
     assert sorted(turns(scheduler, 2)) == ["long", "mine"]
-    assert scheduler.counts() == (1, 1)
+    assert scheduler.counts() == (0, 2)
 
 
 def test_when_a_device_waits_then_a_new_job_wakes_it():
