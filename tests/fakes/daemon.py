@@ -59,6 +59,7 @@ class State:
 
     shots: dict[str, m.Shot] = field(default_factory=dict)
     jobs: dict[str, FakeJob] = field(default_factory=dict)
+    plates: dict[str, set[int]] = field(default_factory=dict)
     allowed: int = 1 << 30  # events of each job made so far
     server_keys: tuple[bytes, bytes] = field(default_factory=zmq.curve_keypair)
     client_keys: tuple[bytes, bytes] = field(default_factory=zmq.curve_keypair)
@@ -268,8 +269,9 @@ class FakeDaemon:
         return self.state.shots.setdefault(shot, opened)
 
     def _put_plate(self, body: m.PutPlate) -> m.Put:
-        self._shot_of(body)
-        return m.Put(1)
+        sent = self.state.plates.setdefault(self._shot_of(body).shot, set())
+        sent.add(body.frame)
+        return m.Put(len(sent))
 
     def _set_keyframe(self, body: m.SetKeyframe) -> m.Keyframes:
         shot = self._shot_of(body)
