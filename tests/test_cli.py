@@ -176,3 +176,36 @@ def test_when_ctrl_c_is_pressed_then_it_stops_within_a_frame_and_the_same_comman
     again = subprocess.run([*command, "--json"], cwd=shot, capture_output=True, text=True, timeout=100)
     assert again.returncode == 0, again.stderr
     assert json.loads(again.stdout)["computed"] == 119 - made
+
+
+def test_when_asked_from_another_folder_then_it_is_the_same_job(shot, monkeypatch):
+    options = ["--suggest", "0", "--device", "cpu", "--json"]
+    first = json.loads(matted("propagate", "shots/hero", "--keyframes", "roto/hero", "--out", "out", *options).output)
+    monkeypatch.chdir(shot / "shots")
+
+    again = matted("propagate", "hero", "--object", "hero=../roto/hero", "--out", "../out", *options)
+    same = matted("propagate", "../shots/hero", "--keyframes", "../roto/hero", "--out", shot / "out", *options)
+
+    assert json.loads(same.output) == {**first, "computed": 0}
+    assert json.loads(again.output)["folder"] == str(shot / "out" / "v002")  # another name is another job
+
+
+def test_when_the_device_lacks_memory_then_what_was_given_up_is_told(shot, monkeypatch):
+    from matted.batch import degrade
+    from matted.network.lite import Lite
+
+    segment, heights = Lite.segment, []
+
+    def tight(self, features, readout, sensory):
+        heights.append(features.key.shape[1])
+        if features.key.shape[1] == heights[0]:
+            raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 99 bytes")
+        return segment(self, features, readout, sensory)
+
+    monkeypatch.setattr(degrade, "SMALLEST", 20)
+    monkeypatch.setattr(Lite, "segment", tight)
+    result = matted("propagate", "shots/hero", "--keyframes", "roto/hero", "--out", "out", "--device", "cpu")
+
+    assert result.exit_code == 0, result.output
+    assert "The device ran out of memory at frame 1002" in result.output
+    assert "48 pixels in place of 64" in result.output

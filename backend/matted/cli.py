@@ -128,11 +128,12 @@ def propagate(
     from matted.batch.job import Job, run
     from matted.media.matte import MatteSettings
 
+    out = _absolute(out)
     request = _request(plate, given)
     mattes = MatteSettings(format=file_format, layout=layout)  # type: ignore[arg-type]
     job = Job(request.shot, out, request.weights, request.settings, mattes, count)
     with Progress(as_json) as progress, interruptible() as stopped:
-        result = run(job, on_step=progress.step, stopped=stopped)
+        result = run(job, on_step=progress.step, on_degraded=_say_degraded, stopped=stopped)
     if sheet is not None:
         from matted.batch.report import make_sheet
 
@@ -278,6 +279,7 @@ def demo(folder: Path, device: str | None, as_json: bool) -> None:
     from matted.batch.report import make_sheet, score_sequence
     from matted.demo import draw_demo
 
+    folder = _absolute(folder)
     say(f"Drawing the demo shot in {folder}")
     drawn = draw_demo(folder, on_frame=lambda frame: say(f"drew frame {frame}") if frame % 12 == 0 else None)
     given: dict[str, Any] = {"keyframes": str(drawn.keyframes), "device": device}
@@ -286,7 +288,7 @@ def demo(folder: Path, device: str | None, as_json: bool) -> None:
 
     job = Job(request.shot, folder / "mattes", request.weights, request.settings)
     with Progress(as_json) as progress, interruptible() as stopped:
-        result = run(job, on_step=progress.step, stopped=stopped)
+        result = run(job, on_step=progress.step, on_degraded=_say_degraded, stopped=stopped)
     frames = request.shot.keyframes.frames
     scores = {
         name: score_sequence(result.folder / name, known, leave_out=frames) for name, known in drawn.mattes.items()
@@ -327,11 +329,11 @@ def _request(plate_path: str, given: dict[str, Any]) -> _Request:
     from matted.weights import choose_device, default_folder, load
 
     layer, pick = given.get("mask_layer"), given.get("pick") or None
-    sources = [MaskSource(Path(path), name, layer, pick) for name, path in _objects(given.get("objects"))]
+    sources = [MaskSource(_absolute(path), name, layer, pick) for name, path in _objects(given.get("objects"))]
     if given.get("keyframes"):
-        sources.append(MaskSource(Path(given["keyframes"]), None, layer, pick))
+        sources.append(MaskSource(_absolute(given["keyframes"]), None, layer, pick))
     color = ColorSettings(given.get("colorspace"), _exposure(given.get("exposure", "auto")), os.environ.get("OCIO"))
-    plate = Plate(find_sequence(plate_path), color=color, part=given.get("part"), layer=given.get("layer"))
+    plate = Plate(find_sequence(_absolute(plate_path)), color=color, part=given.get("part"), layer=given.get("layer"))
     keyframes = find_keyframes(
         sources,
         size=(plate.info.width, plate.info.height),
@@ -345,6 +347,16 @@ def _request(plate_path: str, given: dict[str, Any]) -> _Request:
     shot.wanted()
     loaded = load(given.get("weights", "lite"), device=choose_device(given.get("device")), folder=default_folder())
     return _Request(shot, loaded, settings)
+
+
+def _absolute(path: str | Path) -> Path:
+    """A path that means the same from every working directory; a job is the same job wherever it is asked for."""
+    whole = Path(path).expanduser().absolute()
+    return whole.resolve() if ".." in whole.parts else whole
+
+
+def _say_degraded(frame: int | None, message: str) -> None:
+    say(message)
 
 
 def _objects(given: Sequence[str] | None) -> list[tuple[str, str]]:

@@ -30,14 +30,9 @@ class Job:
 
     def recipe(self) -> dict[str, Any]:
         """All that decides the pixels, as plain values; two jobs with one recipe are one job."""
-        plate = self.shot.plate
         recipe = {
             "matted": matted.__version__,
-            "plate": {
-                "pattern": plate.sequence.pattern,
-                "files": self.shot.stamp(),
-                "color": asdict(plate.color),
-            },
+            "plate": self._plate(),
             "frames": listed(self.shot.wanted()),
             "objects": list(self.shot.keyframes.objects),
             "keyframes": self.shot.keyframes.hashes,
@@ -47,6 +42,10 @@ class Job:
         }
         plain: dict[str, Any] = json.loads(json.dumps(recipe, default=str))
         return plain
+
+    def identity(self) -> str:
+        """sha256 of the recipe: what tells this job from every other one, wherever its mattes go."""
+        return digest(self.recipe())
 
     def _plate(self) -> dict[str, Any]:
         plate = self.shot.plate
@@ -58,7 +57,3 @@ class Job:
             "color": asdict(plate.color),
             **named,
         }
-
-    def identity(self) -> str:
-        """sha256 of the recipe: what tells this job from every other one, wherever its mattes go."""
-        return digest(self.recipe())
