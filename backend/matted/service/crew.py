@@ -1,9 +1,8 @@
-"""The devices and their queue: one worker thread a device owns torch there, and steps jobs a frame at a time."""
+"""The devices and their queue: jobs come in, wait, run a turn at a time, and end once."""
 
 from __future__ import annotations
 
 import logging
-import platform
 import threading
 import time
 from dataclasses import dataclass
@@ -12,20 +11,12 @@ from typing import Any, Protocol
 
 import torch
 
-from matted.batch.bench import Bench
-from matted.engine.session import FrameDone
-from matted.errors import Cancelled, MattedError
+from matted.errors import Cancelled
 from matted.service.footage import Footage
-from matted.service.memory import machine_memory, memory_used
 from matted.service.scheduler import Scheduler, Ticket
 from matted.service.store import JobRow, Store
-from matted.service.task import Task, begin
+from matted.service.worker import Worker, told
 from matted_protocol import messages
-
-SLICE = 1.0
-"""Seconds a job has the device before others are looked at; a frame is never cut."""
-OPEN_TASKS = 4
-"""Jobs that lie open on a device at once; one more puts the longest untouched back to its checkpoint."""
 
 _log = logging.getLogger(__name__)
 
@@ -81,8 +72,11 @@ class Crew:
         self.scheduler = Scheduler()
         self.stopping = threading.Event()
         self._ended = threading.Condition()
-        self._cancelled: set[str] = set()
-        self.workers = [_Worker(self, device) for device in devices]
+        self._cancelled: dict[str, int] = {}
+        """How often a job had been asked for when somebody cancelled it; asked for again, it goes on."""
+        self._unnoted: dict[str, tuple[str, dict[str, Any], int | None]] = {}
+        """Ends that the disk did not take yet."""
+        self.workers = [Worker(self, device) for device in devices]
 
     def start(self) -> None:
         """Begin, with the jobs that an earlier daemon left unfinished."""
@@ -101,25 +95,32 @@ class Crew:
 
     def submit(self, row: JobRow) -> None:
         """Queue a job; once is enough."""
-        with self._ended:
-            self._cancelled.discard(row.id)
         folder = (row.content["folder"], row.folder) if row.kind == "propagate" else row.id
-        self.scheduler.add(Ticket(row.id, row.number, row.user, row.priority == "batch", folder))
+        with self._ended:
+            self._cancelled.pop(row.id, None)
+            self._unnoted.pop(row.id, None)
+            self._ended.notify_all()
+            self.scheduler.add(Ticket(row.id, row.number, row.user, row.priority == "batch", folder))
 
     def cancel(self, job: str) -> None:
-        """Stop a job: at once while it waits, after the frame at hand while it runs."""
+        """Stop a job: at once while it waits, after the frame at hand once a device has begun it."""
         with self._ended:
-            self._cancelled.add(job)
-        if self.scheduler.withdraw(job):
-            self.end(job, "cancelled", {"error": _cancelled(None)})
+            self._cancelled[job] = self.store.asked(job)
+            if self.scheduler.withdraw(job):
+                self.end_cancelled(job)
+            elif not self.scheduler.knows(job):  # it has just ended
+                del self._cancelled[job]
 
-    def cancelled(self, job: str) -> bool:
-        """Whether somebody asked to stop this job."""
+    def cancelled(self, device: object) -> list[str]:
+        """The jobs begun on a device that somebody asked to stop, and nobody asked for since."""
         with self._ended:
-            return job in self._cancelled
+            if not self._cancelled:
+                return []
+            begun = self.scheduler.begun(device)
+            return [job for job in begun if self._cancelled.get(job) == self.store.asked(job)]
 
     def wait_for(self, job: str, *, most: float = 60.0) -> None:
-        """Return once a job has ended, or after ``most`` seconds."""
+        """Return once a cancelled job has ended or was asked for again, or after ``most`` seconds."""
         until = time.monotonic() + most
         with self._ended:
             while job in self._cancelled and time.monotonic() < until and not self.stopping.is_set():
@@ -134,123 +135,35 @@ class Crew:
         for worker in self.workers:
             worker.forget(shot)
 
-    def end(self, job: str, state: str, body: dict[str, Any]) -> None:
-        """Note and tell that a job has ended."""
-        self.store.end(job, state, body)
-        self.scheduler.remove(job)
+    def end_cancelled(self, job: str) -> None:
+        """End a job that somebody asked to stop."""
+        error = Cancelled("cancelled", "The job was cancelled.", hint="Ask for it again to go on from here.")
         with self._ended:
-            self._cancelled.discard(job)
+            self.end(job, "cancelled", {"error": told(error)}, asked=self._cancelled.get(job))
+
+    def end(self, job: str, state: str, body: dict[str, Any], *, asked: int | None = None) -> None:
+        """Note and tell that a job has ended, unless it was asked for again since ``asked``: then it waits its turn.
+
+        When the disk cannot take the note the job stops all the same; it is noted and told once there is room.
+        """
+        with self._ended:
+            try:
+                ended = self.store.end(job, state, body, asked=asked)
+            except OSError:
+                _log.exception("cannot note that a job ended", extra={"job": job})
+                self._unnoted[job] = (state, body, asked)
+                ended = True
+            if ended:
+                self.scheduler.remove(job)
+            self._cancelled.pop(job, None)
             self._ended.notify_all()
-        _log.info("job %s", state, extra={"job": job, "code": body.get("error", {}).get("code")})
-        self.publisher.news(job)
+        if ended and job not in self._unnoted:
+            _log.info("job %s", state, extra={"job": job, "code": body.get("error", {}).get("code")})
+            self.publisher.news(job)
 
-
-class _Worker(threading.Thread):
-    """Owns one device."""
-
-    def __init__(self, crew: Crew, device: torch.device) -> None:
-        super().__init__(name=f"worker-{device}", daemon=True)
-        self.device = device
-        self.current: str | None = None
-        self.bench = Bench(device)
-        self._crew = crew
-        self._tasks: dict[str, Task] = {}
-        self._forgotten: list[str] = []
-        self._worked = time.monotonic()
-
-    def forget(self, shot: str) -> None:
-        """Drop what is warm of a shot, between two turns; from any thread."""
-        self._forgotten.append(shot)
-
-    def status(self) -> messages.DeviceStatus:
-        """How the device is; from any thread."""
-        if self.device.type == "cuda":
-            free, total = torch.cuda.mem_get_info(self.device)
-            used, model = total - free, torch.cuda.get_device_name(self.device)
-        else:
-            used, total, model = memory_used(), machine_memory(), platform.processor() or platform.machine()
-        return messages.DeviceStatus(str(self.device), model, used, total, self.current, (), 0)
-
-    def run(self) -> None:
-        """Take turns until the crew stops."""
-        while not self._crew.stopping.is_set():
-            while self._forgotten:
-                self._forgotten.pop()
-            ticket = self._crew.scheduler.take(self, wait=1.0)
-            if ticket is not None:
-                self._turn(ticket)
-                self._worked = time.monotonic()
-            elif time.monotonic() - self._worked > self._crew.settings.idle:
-                pass
-        for task in self._tasks.values():
-            task.close()
-
-    def _turn(self, ticket: Ticket) -> None:
-        """Step one job for a while; whatever goes wrong ends this job alone."""
-        self.current = ticket.job
-        started = time.monotonic()
-        try:
-            self._step(ticket.job, started + SLICE)
-        except MattedError as error:
-            state = "cancelled" if isinstance(error, Cancelled) else "failed"
-            self._end(ticket.job, state, {"error": told(error)})
-        except Exception:
-            _log.exception("failed", extra={"job": ticket.job, "device": str(self.device)})
-            self._end(ticket.job, "failed", {"error": _internal(ticket.job)})
-        finally:
-            self._crew.scheduler.charge(ticket, time.monotonic() - started)
-            self.current = None
-
-    def _step(self, job: str, until: float) -> None:
-        task = self._tasks.pop(job, None) or self._begin(job)
-        self._tasks[job] = task  # last: the most recently used
-        while True:
-            if self._crew.cancelled(job):
-                raise Cancelled("cancelled", "The job was cancelled.", hint="Propagate again to go on from here.")
-            if self._crew.stopping.is_set():
-                return
-            step = next(task.steps, None)
-            if step is None:
-                self._end(job, "done", task.finish())
-                return
-            self._tell(job, step)
-            if time.monotonic() > until:
-                return
-
-    def _begin(self, job: str) -> Task:
-        while len(self._tasks) >= OPEN_TASKS:
-            self._tasks.pop(next(iter(self._tasks))).close()
-        row = self._crew.store.job(job)
-        assert row is not None, job
-        self._crew.store.set_state(job, "running")
-        return begin(row, crew=self._crew, bench=self.bench)
-
-    def _tell(self, job: str, step: FrameDone) -> None:
-        self._crew.publisher.progress(messages.Progress(job, step.frame, step.done, step.total))
-
-    def _end(self, job: str, state: str, body: dict[str, Any]) -> None:
-        task = self._tasks.pop(job, None)
-        if task is not None:
-            task.close()
-        self._crew.end(job, state, body)
-
-
-def told(error: MattedError) -> dict[str, Any]:
-    """An error as it is kept and told."""
-    path = None if error.path is None else str(error.path)
-    return {"code": error.code, "message": error.message, "hint": error.hint, "path": path, "frame": error.frame}
-
-
-def _cancelled(frame: int | None) -> dict[str, Any]:
-    return told(Cancelled("cancelled", "The job was cancelled.", hint="Propagate again to go on.", frame=frame))
-
-
-def _internal(job: str) -> dict[str, Any]:
-    hint = "Look for this job in the daemon's log, and report it."
-    return {
-        "code": "internal",
-        "message": f"The daemon failed in job {job}.",
-        "hint": hint,
-        "path": None,
-        "frame": None,
-    }
+    def note_ends(self) -> None:
+        """Try again to note the ends that the disk did not take."""
+        with self._ended:
+            unnoted, self._unnoted = self._unnoted, {}
+            for job, (state, body, asked) in unnoted.items():
+                self.end(job, state, body, asked=asked)

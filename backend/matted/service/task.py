@@ -61,9 +61,13 @@ class _Propagate:
         self._crew = crew
         self._objects = job.shot.keyframes.objects
         self._told = crew.store.frames_done(row.id)
-        self._run = Run(job, bench=bench, on_written=self._written)
-        self._run.start()
-        crew.store.set_folder(row.id, self._run.folder.name)
+        self._run = Run(job, bench=bench, key=row.shot, on_written=self._written, on_degraded=self._degraded)
+        try:
+            self._run.start()
+            crew.store.set_folder(row.id, self._run.folder.name)
+        except BaseException:
+            self._run.close()
+            raise
         crew.publisher.news(row.id)
         self.steps = self._run.steps()
 
@@ -72,8 +76,10 @@ class _Propagate:
         return {"computed": result.computed, "suggestions": _suggestions(result.suggestions)}
 
     def close(self) -> None:
-        self.steps.close()
-        self._run.close()
+        try:
+            self.steps.close()
+        finally:
+            self._run.close()
 
     def _written(self, frame: int, confidence: tuple[float, ...], files: tuple[Path, ...]) -> None:
         if frame in self._told:
@@ -106,6 +112,7 @@ class _Suggest:
             mattes=None if folder is None else Path(folder),
             scratch=Path(self._folder.name),
             bench=bench,
+            key=row.shot,
         )
         self.steps = self._looking.steps()
 
@@ -115,6 +122,7 @@ class _Suggest:
 
     def close(self) -> None:
         self.steps.close()
+        self._looking.close()
         self._folder.cleanup()
 
 
