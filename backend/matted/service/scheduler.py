@@ -85,6 +85,16 @@ class Scheduler:
         with self._changed:
             self._spent[ticket.share] = self._owed(ticket.share) + seconds
 
+    def knows(self, job: str) -> bool:
+        """Whether a job waits or was begun."""
+        with self._changed:
+            return job in self._waiting
+
+    def begun(self, device: object) -> list[str]:
+        """The jobs that belong to a device."""
+        with self._changed:
+            return [job for job, owner in self._owner.items() if owner is device and job in self._waiting]
+
     def ahead(self, job: str) -> int:
         """How many jobs wait or run before this one, if nothing else came."""
         with self._changed:
