@@ -13,7 +13,15 @@ from typing import Any, Optional
 from matted_protocol.connection import VARIABLE, Connection, running
 from matted_protocol.errors import DaemonError
 
-_STARTED: "list[subprocess.Popen[bytes]]" = []  # kept: they outlive us on purpose, and Python would warn of it
+
+class _Detached(subprocess.Popen[bytes]):
+    """A process that outlives us on purpose, of which Python would warn."""
+
+    def __del__(self) -> None:
+        pass
+
+
+_STARTED: list[_Detached] = []
 
 
 def start_command(connection: Optional[Connection]) -> tuple[str, ...]:
@@ -54,7 +62,7 @@ def start(command: Sequence[str], file: Path) -> "subprocess.Popen[bytes]":
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         with os.fdopen(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "wb") as output:
-            process = subprocess.Popen(
+            process = _Detached(
                 command,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
@@ -62,6 +70,8 @@ def start(command: Sequence[str], file: Path) -> "subprocess.Popen[bytes]":
                 env={**os.environ, VARIABLE: str(file)},
                 **detached,
             )
+            for earlier in _STARTED:
+                earlier.poll()  # what has ended leaves the list of processes
             _STARTED.append(process)
             return process
     except OSError as error:

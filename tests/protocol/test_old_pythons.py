@@ -4,12 +4,14 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 import matted_protocol
 from fakes import whole_shot
+from matted_protocol.connection import VARIABLE, read_connection
 
 VERSIONS = ("3.9", "3.10", "3.11", "3.12", "3.13")
 SOURCE = Path(matted_protocol.__file__).parents[1]
@@ -56,6 +58,41 @@ def run_whole_shot(python, file, plate, mask, folder):
     made = subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=300, env=environment)
     assert (made.returncode, made.stderr) == (0, "")
     return json.loads(made.stdout)
+
+
+@pytest.fixture(scope="session")
+def served(tmp_path_factory):
+    """The real daemon, with its connection file, a plate and a mask of it."""
+    pytest.importorskip("matted.service.daemon")
+    from fakes import drawn_shot
+
+    folder = tmp_path_factory.mktemp("served")
+    file = folder / "daemon.json"
+    environment = {**os.environ, VARIABLE: str(file)}
+    command = [sys.executable, "-m", "matted", "serve", "--device", "cpu"]
+    with (folder / "output").open("wb") as output:
+        process = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
+    try:
+        end = time.monotonic() + 60
+        while not (file.exists() and read_connection(file).endpoint):
+            assert process.poll() is None, (folder / "output").read_text()
+            assert time.monotonic() < end
+            time.sleep(0.05)
+        drawn_shot.write_masks(folder, [1001])
+        yield file, drawn_shot.write_plate(folder / "plate"), folder / "mask.1001.exr"
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_when_an_old_python_talks_to_the_real_daemon_then_the_mattes_come(python, served, tmp_path):
+    told = run_whole_shot(python, *served, tmp_path / "mattes")
+
+    assert told["files"] == [f"hero/hero.{frame}.exr" for frame in range(1001, 1017)]
+    assert (told["again"], told["pixels"], told["refused"]) == (True, 2, "shot_missing")
+    assert told["matte"] > 0
 
 
 @pytest.mark.slow

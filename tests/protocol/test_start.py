@@ -98,7 +98,7 @@ def test_when_the_daemon_was_killed_then_connect_starts_another(stopped, command
 
 def test_when_the_host_exits_then_the_daemon_it_started_runs_on(stopped):
     script = "from matted_protocol.client import Client; print(Client.connect(timeout=20).status().pid)"
-    host = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=30)
+    host = subprocess.run([sys.executable, "-W", "error", "-c", script], capture_output=True, text=True, timeout=30)
 
     with Client.connect(start=False) as client:
         assert host.stderr == ""
