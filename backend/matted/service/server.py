@@ -21,7 +21,7 @@ import zmq
 from zmq.auth.thread import ThreadAuthenticator
 
 from matted.errors import MattedError, RequestError
-from matted.service.envelope import MAX_BUFFER, BadEnvelope, Envelope, pack, unpack
+from matted.service.envelope import MAX_BUFFER, BadEnvelope, Envelope, pack, readable, unpack
 from matted.service.gate import Gate, User
 from matted_protocol import messages
 
@@ -33,6 +33,12 @@ MAX_PENDING = 2 * 2**30
 """Bytes of all unanswered requests together."""
 MAX_OUTBOX = 64 * 2**20
 """Bytes that wait for a client that does not read; beyond, it loses its watches."""
+MAX_OUTBOX_MESSAGES = 2048
+"""Messages that wait for it."""
+MAX_FLYING = 64 * 2**20
+"""Bytes of matte files on their way in one watch without an ``ack``; beyond, one event at a time."""
+LAST_SEQ = 2**62
+"""No job has as many events."""
 SILENT = 60.0
 """Seconds after which a client that said nothing is forgotten, with its watches."""
 BYTES_AT_ONCE = 4
@@ -62,7 +68,8 @@ class _Client:
     """One connection: what it has been asked and not answered yet."""
 
     user: User
-    heard: float
+    key: str
+    heard: float = 0.0
     unanswered: int = 0
     pixels: int = 0
     waiting: deque[Envelope] = field(default_factory=deque)
@@ -83,6 +90,17 @@ class _Watch:
     acked: int
     news: bool = True
     busy: bool = False
+    flying: deque[tuple[int, int]] = field(default_factory=deque)
+
+    def flying_bytes(self) -> int:
+        """Bytes of matte files sent and not acknowledged yet."""
+        return sum(size for _, size in self.flying)
+
+    def ack(self, seq: int) -> None:
+        """The client has dealt with the events up to this one."""
+        self.acked = max(self.acked, min(seq, self.sent))
+        while self.flying and self.flying[0][0] <= self.acked:
+            self.flying.popleft()
 
 
 class Server:
@@ -182,7 +200,10 @@ class Server:
                 task = self._calls.get_nowait()
             except queue.Empty:
                 return
-            task()
+            try:
+                task()
+            except Exception:  # whatever it was, everybody else is still served
+                _log.exception("failed in the server's own thread")
 
     # Receiving
 
@@ -193,16 +214,24 @@ class Server:
                 frames = self._router.recv_multipart(zmq.NOBLOCK, copy=False)
             except zmq.Again:
                 return
-            self._receive(frames)
+            try:
+                self._receive(frames)
+            except Exception:  # no message may end the daemon
+                _log.exception("could not take a message")
 
     def _receive(self, frames: Sequence[zmq.Frame]) -> None:
         name, parts = frames[0].bytes, [memoryview(frame.buffer) for frame in frames[1:]]
-        user = self._gate.user(_key(frames))
-        if user is None:
-            return  # its key was taken off the list
+        key = _key(frames) or ""
+        user = self._gate.user(key)
         client = self._clients.get(name)
+        if client is not None and (user is None or client.key != key):
+            self._forget(name)  # its key was taken off the list, or somebody else took its name
+            client = None
+        if user is None:
+            self._shut_out(name, parts)
+            return
         if client is None:
-            client = self._clients[name] = _Client(user, 0.0)
+            client = self._clients[name] = _Client(user, key)
         client.user, client.heard = user, time.monotonic()
         try:
             request = unpack(parts)
@@ -212,6 +241,15 @@ class Server:
             return
         if not self._answer_now(name, client, request):
             self._queue(name, client, request)
+
+    def _shut_out(self, name: bytes, parts: Sequence[memoryview]) -> None:
+        try:
+            parent: str | None = unpack(parts).id
+        except BadEnvelope as bad:
+            parent = bad.parent
+        message = "This client's key has been taken off the daemon's list."
+        error = RequestError("not_allowed", message, hint="Ask for a new connection file.")
+        self._send(name, pack(messages.ERROR, _told(error), parent=parent))
 
     def _answer_now(self, name: bytes, client: _Client, request: Envelope) -> bool:
         body = request.body
@@ -224,7 +262,7 @@ class Server:
         elif isinstance(body, messages.Ack):
             watch = client.watches.get(body.job)
             if watch is not None:
-                watch.acked = max(watch.acked, min(body.seq, watch.sent))
+                watch.ack(body.seq)
                 self._pump(name, watch)
         else:
             return False
@@ -266,7 +304,7 @@ class Server:
             frames = pack(messages.REPLY, body, parent=request.id, buffers=buffers)
             _log.debug("answered", extra={**extra, "seconds": round(time.monotonic() - started, 4)})
         except MattedError as error:
-            _log.info("refused: %s", error.message, extra={**extra, "code": error.code})
+            _log.info("refused: %s", readable(error.message), extra={**extra, "code": error.code})
             frames = pack(messages.ERROR, _told(error), parent=request.id)
         except Exception:
             _log.exception("failed", extra=extra)
@@ -295,21 +333,26 @@ class Server:
         if client is not None and client.outbox:
             self._keep(name, client, frames, then)
             return
+        if self._sent(name, frames) or client is None:
+            then()
+        else:
+            self._keep(name, client, frames, then)
+
+    def _sent(self, name: bytes, frames: list[Any]) -> bool:
+        """Whether a message is off our hands: on its way, or for somebody who is gone."""
         try:
             self._router.send_multipart([name, *frames], zmq.NOBLOCK, copy=True)
         except zmq.Again:
-            if client is not None:
-                self._keep(name, client, frames, then)
-                return
+            return False
         except zmq.ZMQError as error:
             if error.errno != zmq.EHOSTUNREACH:
                 raise
             self._forget(name)
-        then()
+        return True
 
     def _keep(self, name: bytes, client: _Client, frames: list[Any], then: Callable[[], None]) -> None:
         size = sum(map(len, frames))
-        if client.outbox_bytes + size > MAX_OUTBOX:
+        if client.outbox_bytes + size > MAX_OUTBOX or len(client.outbox) >= MAX_OUTBOX_MESSAGES:
             _log.warning("forgot a client that does not read", extra={"user": client.user.name})
             self._forget(name)
             then()
@@ -333,12 +376,24 @@ class Server:
 
     def _tidy(self, now: float) -> None:
         for name, client in list(self._clients.items()):
-            outbox, client.outbox = client.outbox, deque()
-            client.outbox_bytes = 0
-            for frames, then in outbox:
-                self._send(name, frames, then=then)
-            if now - client.heard > SILENT and not client.unanswered:
+            self._drain(name, client)
+            silent = now - client.heard > SILENT and not client.unanswered
+            if silent or self._gate.user(client.key) is None:
                 self._forget(name)
+
+    def _drain(self, name: bytes, client: _Client) -> None:
+        """Send what waits for a client, as far as it reads; its watches go on once that is gone."""
+        if not client.outbox:
+            return
+        while client.outbox:
+            frames, then = client.outbox[0]
+            if not self._sent(name, frames) or self._clients.get(name) is not client:
+                return
+            client.outbox.popleft()
+            client.outbox_bytes -= sum(map(len, frames))
+            then()
+        for watch in list(client.watches.values()):
+            self._pump(name, watch)
 
     # Watching
 
@@ -346,7 +401,8 @@ class Server:
         options = request.body.options if isinstance(request.body, messages.Watch) else request.body.watch
         if options is None or self._clients.get(name) is not client:
             return
-        watch = _Watch(job, request.id, options, options.after, options.after)
+        after = min(options.after, LAST_SEQ)
+        watch = _Watch(job, request.id, options, after, after)
         client.watches[job] = watch
         self.call(lambda: self._pump(name, watch))  # after the reply
 
@@ -364,10 +420,12 @@ class Server:
                 self._send(name, pack("progress", event, parent=watch.parent))
 
     def _pump(self, name: bytes, watch: _Watch) -> None:
-        """Fetch the next events of a watch, as many as it has credit for."""
+        """Fetch the next events of a watch, as many as it has credit for, once the client reads."""
         room = watch.acked + watch.options.credit - watch.sent
         client = self._clients.get(name)
-        if watch.busy or not watch.news or room <= 0 or client is None or client.watches.get(watch.job) is not watch:
+        if client is None or client.outbox or client.watches.get(watch.job) is not watch:
+            return
+        if watch.busy or not watch.news or room <= 0 or watch.flying_bytes() >= MAX_FLYING:
             return
         watch.busy, watch.news = True, False
         with_files = watch.options.mattes == "bytes"
@@ -390,6 +448,8 @@ class Server:
             return
         for kind, body, buffers in events:
             watch.sent = body["seq"]
+            if buffers:
+                watch.flying.append((watch.sent, sum(map(len, buffers))))
             self._send(name, pack(kind, body, parent=watch.parent, buffers=buffers))
         watch.news = watch.news or full
         self._pump(name, watch)
