@@ -18,7 +18,7 @@ BEHIND = 4
 
 
 class WriteBehind:
-    """A context in which ``write`` returns at once; an error of an earlier frame is raised by the next call.
+    """A context in which ``write`` returns at once; an error of an earlier frame is raised by every later call.
 
     Args:
         writer: writes the files.
@@ -37,6 +37,7 @@ class WriteBehind:
         self._on_written = on_written
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="mattes")
         self._waiting: deque[tuple[int, Future[None]]] = deque()
+        self._failed: Exception | None = None
 
     def __enter__(self) -> WriteBehind:
         return self
@@ -45,11 +46,13 @@ class WriteBehind:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._pool.shutdown(wait=True)
-        while error is not None and self._waiting:  # what did arrive is whole, whatever went wrong
-            frame, written = self._waiting.popleft()
-            if written.exception() is None:
-                self._on_written(frame)
-        self.flush()
+        try:
+            if error is None:
+                self.flush()
+        finally:
+            for frame, written in self._waiting:  # what did arrive is whole, whatever went wrong
+                if written.exception() is None:
+                    self._on_written(frame)
 
     def write(self, frame: int, mattes: NDArray[np.float32]) -> None:
         """Queue (O, H, W) mattes of a frame.
@@ -57,6 +60,7 @@ class WriteBehind:
         Raises:
             OutputError: an earlier frame could not be written.
         """
+        self._check()
         while len(self._waiting) >= BEHIND:
             self._settle_first()
         self._waiting.append((frame, self._pool.submit(self._write, frame, mattes)))
@@ -67,6 +71,7 @@ class WriteBehind:
         Raises:
             OutputError: one of them could not be written.
         """
+        self._check()
         while self._waiting and self._waiting[0][1].done():
             self._settle_first()
 
@@ -76,13 +81,23 @@ class WriteBehind:
         Raises:
             OutputError: one of them could not be written.
         """
+        self._check()
         while self._waiting:
             self._settle_first()
 
     def _settle_first(self) -> None:
         frame, written = self._waiting.popleft()
-        written.result()
-        self._on_written(frame)
+        try:
+            written.result()
+            self._on_written(frame)
+        except Exception as error:
+            self._failed = error
+            raise
+
+    def _check(self) -> None:
+        """A frame that did not arrive stays missing: nobody may go on as if everything were whole."""
+        if self._failed is not None:
+            raise self._failed
 
     def _write(self, frame: int, mattes: NDArray[np.float32]) -> None:
         self._writer.write(frame, mattes, self._header(frame))

@@ -243,7 +243,7 @@ class Session:
 
     def _walk(self, run: _Run, index: int, walk: Walk, rest: tuple[int, ...]) -> Generator[FrameDone, None, None]:
         self._propagator.begin()
-        start = self._resume(run, index)
+        start = self._resume(run, walk, index)
         run.done += start
         position = start
         try:
@@ -345,19 +345,24 @@ class Session:
         """The part of a walk that still has to be visited: up to the last frame without a result."""
         needed = 0
         for index, frame in enumerate(walk.frames, 1):
-            known = frame in run.written or (walk.role is Role.BLEND and frame in self.keyframes)
-            held = walk.role is Role.HOLD and self._scratch.has(f"held/{frame}")
-            if not (known or held):
+            if not self._has_result(run, walk, frame):
                 needed = index
         return walk.frames[:needed]
 
-    def _resume(self, run: _Run, walk: int) -> int:
-        """Restore the checkpoint if it belongs to this walk; returns how many of its frames are behind us."""
+    def _has_result(self, run: _Run, walk: Walk, frame: int) -> bool:
+        held = walk.role is Role.HOLD and self._scratch.has(f"held/{frame}")
+        return held or frame in run.written or (walk.role is Role.BLEND and frame in self.keyframes)
+
+    def _resume(self, run: _Run, walk: Walk, index: int) -> int:
+        """Restore the checkpoint if it is of use to this walk; returns how many of its frames are behind us.
+
+        It is of none when a frame behind it has lost its result: then the walk begins anew.
+        """
         saved = self._scratch.get("checkpoint")
         if saved is None or bytes(saved.pop("job").tolist()) != run.job.encode():
             return 0
-        index, position = saved.pop("place").tolist()
-        if index != walk:
+        place, position = saved.pop("place").tolist()
+        if place != index or not all(self._has_result(run, walk, frame) for frame in walk.frames[:position]):
             return 0
         self._propagator.restore({name: value.to(self._device) for name, value in saved.items()})
         return int(position)

@@ -72,6 +72,42 @@ def test_when_paused_then_the_folder_is_free_and_the_same_run_goes_on(tmp_path, 
     assert contents(result.folder) == contents(whole.folder)
 
 
+@pytest.mark.parametrize("lost", [1002, 1008, 1011])
+def test_when_a_matte_is_deleted_from_a_paused_job_then_it_is_made_again_and_equal(tmp_path, lost):
+    whole = run(job_at(tmp_path, out=tmp_path / "whole"))
+    making = Run(job_at(tmp_path))
+    steps = making.steps()
+    take(steps, 21)
+    steps.close()
+
+    (making.folder / "red" / f"red.{lost}.exr").unlink()
+    for _ in making.steps():
+        pass
+
+    assert contents(making.result().folder) == contents(whole.folder)
+
+
+@pytest.mark.parametrize("full_at", range(1001, 1017, 3))
+def test_when_the_disk_was_full_then_the_next_run_completes_the_same_files(tmp_path, monkeypatch, full_at):
+    whole = run(job_at(tmp_path, out=tmp_path / "whole"))
+    write = MatteWriter.write
+
+    def failing(self, frame, mattes, header):
+        if frame == full_at:
+            raise OutputError("disk_full", "full", hint="free some space", frame=frame)
+        return write(self, frame, mattes, header)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(MatteWriter, "write", failing)
+        with pytest.raises(OutputError, match="full"):
+            run(job_at(tmp_path))
+
+    result = run(job_at(tmp_path))
+
+    assert contents(result.folder) == contents(whole.folder)
+    assert result.confidence == whole.confidence
+
+
 def test_when_frames_are_found_finished_then_they_are_told_at_the_start(tmp_path):
     stopped = []
     with pytest.raises(Cancelled):
