@@ -75,8 +75,10 @@ class FakeWatch:
 
 
 class FakeDaemon:
-    """One run of the stand-in. ``seen`` is what was asked, ``deaf`` what is not answered, ``busy`` how often to
-    refuse, ``twice`` whether to send each event again.
+    """One run of the stand-in.
+
+    ``seen`` is what was asked, ``deaf`` what is ignored, ``mute`` what is done and not answered, ``busy`` how often to
+    refuse. ``twice`` sends each event again, ``stale`` sends the last event first, as of a watch that is over.
     """
 
     def __init__(self, file: Path, state: Any = None) -> None:
@@ -88,7 +90,9 @@ class FakeDaemon:
         self.deaf: set[str] = set()
         self.busy: dict[str, int] = {}
         self.limits = dict(LIMITS)
+        self.mute: set[str] = set()
         self.twice = False
+        self.stale = False
         self.refused_keys = 0
         self._watches: dict[tuple[bytes, str], FakeWatch] = {}
         self._stopping = threading.Event()
@@ -201,7 +205,8 @@ class FakeDaemon:
             return
         reply = getattr(self, f"_{kind}")(body)
         files = self._files(reply.frame) if kind == "get_matte" else ()
-        self._send(identity, m.REPLY, parent, reply, files)
+        if kind not in self.mute:
+            self._send(identity, m.REPLY, parent, reply, files)
         options = body.options if kind == "watch" else getattr(body, "watch", None)
         if options is not None:
             self.watched.append(options)
@@ -219,6 +224,8 @@ class FakeDaemon:
             if kind == "frame_done":
                 progress = m.Progress(job.job, event.frame, watch.sent + 1, len(job.frames))
                 self._send(watch.identity, "progress", watch.parent, progress)
+            if self.stale:
+                self._send(watch.identity, "job_done", "over", m.JobDone(job.job, job.length, None, 0, ()))
             for _ in range(1 + self.twice):
                 taken = self._send(watch.identity, kind, watch.parent, event, files)
             if not taken:

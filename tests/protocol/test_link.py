@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from dataclasses import replace
+from functools import partial
 
 import pytest
 import zmq
@@ -140,6 +141,33 @@ def test_when_events_were_sent_twice_then_they_are_taken_once(file):
         assert seqs(client.follow(job.job, credit=2)) == list(range(1, 12))
 
 
+def test_when_events_of_an_earlier_watch_come_late_then_they_are_not_taken(file):
+    with FakeDaemon(file) as daemon, Client.connect(file) as client:
+        job = open_job(client)
+        daemon.stale = True
+
+        assert seqs(client.follow(job.job)) == list(range(1, 12))
+
+
+def test_when_the_reply_is_lost_after_the_first_events_then_the_rest_comes_once(file):
+    state = State(allowed=4)
+    with FakeDaemon(file, state) as daemon, Client.connect(file) as client:
+        shot = open_job(client).shot
+        daemon.mute.add("propagate")
+        watch = m.WatchOptions(credit=2)
+        thread = threading.Thread(target=lambda: client.propagate(shot, watch=watch, timeout=10))
+        thread.start()
+        taken = [client.events.get(timeout=5) for _ in range(8)]
+        daemon.mute.clear()
+        state.allowed = 11
+        daemon.drop_clients()
+        while seqs(taken)[-1:] != [11]:
+            taken.append(client.events.get(timeout=5))
+        thread.join(10)
+
+        assert seqs(taken) == list(range(1, 12))
+
+
 def test_when_shutdown_was_sent_and_the_daemon_went_then_it_is_not_sent_to_the_next_one(file):
     state = State()
     with FakeDaemon(file, state) as first, Client.connect(file) as client:
@@ -212,6 +240,21 @@ def test_when_the_daemon_freezes_then_calls_end_at_their_time_out_and_work_again
 
         assert caught.value.code == "no_answer"
         assert client.ping(timeout=10)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals")
+def test_when_the_daemon_stays_frozen_and_another_takes_its_place_then_that_one_answers(frozen, file, quick):
+    with Client.connect(file) as client:
+        frozen.send_signal(signal.SIGSTOP)
+        with FakeDaemon(file) as other:
+            assert client.ping(timeout=10).instance == other.instance
+
+
+def test_when_the_daemon_speaks_another_major_then_that_is_said(daemon, file, monkeypatch):
+    newer = partial(m.Header, version=(m.VERSION[0] + 1, 0))
+    monkeypatch.setattr(stand_in.m, "Header", newer)
+
+    assert code_of(lambda: Client.connect(file, timeout=10)) == "version_mismatch"
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals")
