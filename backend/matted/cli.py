@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -19,6 +20,9 @@ from matted import cli_daemon
 from matted.console import JSON, Progress, interruptible, json_option, number, say, say_suggestions, tell_error
 from matted.errors import MattedError
 from matted_protocol.errors import DaemonError
+
+if TYPE_CHECKING:
+    from matted_protocol.client import Client
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -99,7 +103,8 @@ def _shot_options(command: Command) -> Command:
         click.option("--exposure", default="auto", show_default=True, help="Stops to add to the plate, or auto."),
         click.option("--part", help="EXR part the plate is in."),
         click.option("--layer", help="EXR layer the plate is in."),
-        click.option("--device", help="cuda, cuda:1, mps or cpu [the best one here]."),
+        click.option("--device", help="cuda, cuda:1, mps or cpu [the best one here]; implies --local."),
+        click.option("--local", is_flag=True, help="Work in this process, also when a daemon runs."),
         json_option,
     ]
     for option in reversed(options):
@@ -125,15 +130,20 @@ def propagate(
     plate: str, out: Path, file_format: str, layout: str, count: int, sheet: Path | None, as_json: bool, **given: Any
 ) -> None:
     """Make a matte for every frame of PLATE from the keyframe masks."""
+    from matted import remote
     from matted.batch.job import Job, run
     from matted.media.matte import MatteSettings
 
     out = _absolute(out)
     request = _request(plate, given)
     mattes = MatteSettings(format=file_format, layout=layout)  # type: ignore[arg-type]
-    job = Job(request.shot, out, request.weights, request.settings, mattes, count)
-    with Progress(as_json) as progress, interruptible() as stopped:
-        result = run(job, on_step=progress.step, on_degraded=_say_degraded, stopped=stopped)
+    with _daemon(given) as client, Progress(as_json) as progress, interruptible() as stopped:
+        weights = request.identify() if client else request.load()
+        job = Job(request.shot, out, weights, request.settings, mattes, count)
+        if client:
+            result = remote.propagate(client, job, weights=request.weights, on_step=progress.step, stopped=stopped)
+        else:
+            result = run(job, on_step=progress.step, on_degraded=_say_degraded, stopped=stopped)
     if sheet is not None:
         from matted.batch.report import make_sheet
 
@@ -156,22 +166,23 @@ def suggest(
     plate: str, mattes: Path | None, count: int, method: str, alpha: float, as_json: bool, **given: Any
 ) -> None:
     """Name the frames of PLATE most worth masking next, with the reason for each."""
+    from matted import remote
     from matted.batch.suggesting import suggest as suggest_frames
     from matted.engine.suggest import SuggestSettings
 
     request = _request(plate, given)
-    settings = SuggestSettings(method=method, alpha=alpha)  # type: ignore[arg-type]
-    with Progress(as_json) as progress, interruptible() as stopped:
-        found = suggest_frames(
-            request.shot,
-            weights=request.weights,
-            session=request.settings,
-            mattes=mattes,
-            count=count,
-            settings=settings,
-            on_step=progress.step,
-            stopped=stopped,
-        )
+    asked: dict[str, Any] = {
+        "session": request.settings,
+        "mattes": None if mattes is None else _absolute(mattes),
+        "count": count,
+        "settings": SuggestSettings(method=method, alpha=alpha),  # type: ignore[arg-type]
+    }
+    with _daemon(given) as client, Progress(as_json) as progress, interruptible() as stopped:
+        asked |= {"on_step": progress.step, "stopped": stopped}
+        if client:
+            found = remote.suggest(client, request.shot, weights=request.weights, **asked)
+        else:
+            found = suggest_frames(request.shot, weights=request.load(), **asked)
     if as_json:
         click.echo(json.dumps([asdict(suggestion) for suggestion in found], ensure_ascii=False))
     else:
@@ -286,7 +297,7 @@ def demo(folder: Path, device: str | None, as_json: bool) -> None:
     request = _request(str(drawn.plate), given)
     from matted.batch.job import Job, run
 
-    job = Job(request.shot, folder / "mattes", request.weights, request.settings)
+    job = Job(request.shot, folder / "mattes", request.load(), request.settings)
     with Progress(as_json) as progress, interruptible() as stopped:
         result = run(job, on_step=progress.step, on_degraded=_say_degraded, stopped=stopped)
     frames = request.shot.keyframes.frames
@@ -312,9 +323,34 @@ def demo(folder: Path, device: str | None, as_json: bool) -> None:
 
 @dataclass(frozen=True)
 class _Request:
+    """A shot, and how it is to be worked on; ``weights`` is a name or a path."""
+
     shot: Any
-    weights: Any
+    weights: str
     settings: Any
+    device: str | None
+
+    def identify(self) -> Any:
+        """What weights these are."""
+        from matted.weights import default_folder, identify
+
+        return identify(self.weights, folder=default_folder())
+
+    def load(self) -> Any:
+        """The network, on its device."""
+        from matted.weights import choose_device, default_folder, load
+
+        return load(self.weights, device=choose_device(self.device), folder=default_folder())
+
+
+@contextmanager
+def _daemon(given: dict[str, Any]) -> Iterator[Client | None]:
+    """The daemon that runs, unless the work is to be done here."""
+    from matted.remote import find_daemon
+
+    client = None if given["local"] or given["device"] else find_daemon()
+    with client or nullcontext():
+        yield client
 
 
 def _request(plate_path: str, given: dict[str, Any]) -> _Request:
@@ -326,7 +362,6 @@ def _request(plate_path: str, given: dict[str, Any]) -> _Request:
     from matted.media.color import ColorSettings
     from matted.media.plate import Plate
     from matted.media.sequence import find_sequence
-    from matted.weights import choose_device, default_folder, load
 
     layer, pick = given.get("mask_layer"), given.get("pick") or None
     sources = [MaskSource(_absolute(path), name, layer, pick) for name, path in _objects(given.get("objects"))]
@@ -345,8 +380,7 @@ def _request(plate_path: str, given: dict[str, Any]) -> _Request:
         working_size=given.get("working_size", 480), direction=Direction(given.get("direction", "both"))
     )
     shot.wanted()
-    loaded = load(given.get("weights", "lite"), device=choose_device(given.get("device")), folder=default_folder())
-    return _Request(shot, loaded, settings)
+    return _Request(shot, given.get("weights", "lite"), settings, given.get("device"))
 
 
 def _absolute(path: str | Path) -> Path:

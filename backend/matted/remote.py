@@ -7,14 +7,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from matted.batch.job import JobResult
+from matted.batch.job import Job, JobResult
 from matted.batch.ledger import digest
 from matted.batch.shot import Shot
 from matted.console import say
 from matted.engine.session import FrameDone, SessionSettings
 from matted.engine.suggest import Suggestion, SuggestSettings
 from matted.errors import Cancelled
-from matted.media.matte import MatteSettings
 from matted_protocol import messages
 from matted_protocol.client import Client
 from matted_protocol.connection import connection_file, read_connection, running
@@ -22,6 +21,9 @@ from matted_protocol.errors import DaemonError
 
 PATIENCE = 10.0
 """Seconds in which a daemon that runs must have answered."""
+
+PREPARATION = 600.0
+"""Seconds that listing a plate on slow storage may take."""
 
 OnStep = Callable[[FrameDone], None]
 Stopped = Callable[[], bool]
@@ -50,40 +52,29 @@ def find_daemon() -> Client | None:
         return None
 
 
-def propagate(
-    client: Client,
-    shot: Shot,
-    *,
-    out: Path,
-    weights: str,
-    session: SessionSettings,
-    mattes: MatteSettings,
-    suggestions: int,
-    on_step: OnStep,
-    stopped: Stopped,
-) -> JobResult:
-    """Have the daemon make the mattes of a shot; what :func:`matted.batch.job.run` does here.
+def propagate(client: Client, job: Job, *, weights: str, on_step: OnStep, stopped: Stopped) -> JobResult:
+    """Have the daemon make the mattes of a job; what :func:`matted.batch.job.run` does here.
 
     Raises:
         Cancelled: ``stopped`` said so; the same command goes on later.
         DaemonError: what the daemon refused or met.
     """
-    job = client.propagate(
-        _open(client, shot),
-        out=out,
-        settings=_settings(weights, session),
-        mattes=messages.MatteOptions(**asdict(mattes)),
-        suggestions=suggestions,
-        timeout=600.0,
+    accepted = client.propagate(
+        _open(client, job.shot),
+        out=job.out,
+        settings=_settings(weights, job.session),
+        mattes=messages.MatteOptions(**asdict(job.mattes)),
+        suggestions=job.suggestions,
+        timeout=PREPARATION,
     )
     confidence: dict[int, tuple[float, ...]] = {}
-    objects = shot.keyframes.objects
+    objects = job.shot.keyframes.objects
 
     def note(event: Any) -> None:
         if isinstance(event, messages.FrameDone):
             confidence[event.frame] = tuple(event.confidence[name] for name in objects)
 
-    done = _follow(client, job, on_step=on_step, stopped=stopped, note=note)
+    done = _follow(client, accepted, on_step=on_step, stopped=stopped, note=note)
     return JobResult(Path(str(done.folder)), objects, confidence, _suggestions(done), done.computed)
 
 
@@ -112,7 +103,7 @@ def suggest(
         method=settings.method,
         alpha=settings.alpha,
         settings=_settings(weights, session),
-        timeout=600.0,
+        timeout=PREPARATION,
     )
     return list(_suggestions(_follow(client, job, on_step=on_step, stopped=stopped)))
 
@@ -134,12 +125,12 @@ def _open(client: Client, shot: Shot) -> str:
         frames=None if frames is None else (frames.first, frames.last, frames.step),
         name=f"command line {digest(shot.keyframes.hashes)[:16]}",
         missing=shot.missing,
-        timeout=600.0,
+        timeout=PREPARATION,
     )
     for frame in shot.keyframes.frames:
         for mask, path in shot.keyframes.files[frame]:
             client.set_keyframe(
-                opened.shot, frame, object=mask.object, path=path, layer=mask.layer, pick=mask.pick, timeout=600.0
+                opened.shot, frame, object=mask.object, path=path, layer=mask.layer, pick=mask.pick, timeout=PREPARATION
             )
     return opened.shot
 

@@ -79,11 +79,12 @@ class Keyframes:
         The name is the object's, or the file's without its folder: copies kept elsewhere under their own names are the
         same masks.
         """
-        return {
+        found = {
             f"{frame}:{source.object or path.name}{_read_from(source)}": self._digests[path]
             for frame in self.frames
             for source, path in self.files[frame]
         }
+        return dict(sorted(found.items()))  # the same record, in whatever order masks were given
 
     def fingerprint(self, frame: int) -> str:
         """Tells the masks of a keyframe from any other ones: files, and what is read of them."""
