@@ -46,6 +46,11 @@ def start_alone(file, **environment):
     return process
 
 
+def freeze(process):
+    process.send_signal(signal.SIGSTOP)
+    os.waitpid(process.pid, os.WUNTRACED)
+
+
 def open_job(client, frames=10):
     shot = client.open_shot("/plates/a.####.exr", frames=(1, frames, 1), objects=("hero",)).shot
     client.set_keyframe(shot, 1, path="/masks/hero.png", object="hero")
@@ -233,7 +238,7 @@ def test_when_a_key_is_taken_back_under_a_watch_then_following_ends_with_refused
 @pytest.mark.skipif(os.name != "posix", reason="signals")
 def test_when_the_daemon_freezes_then_calls_end_at_their_time_out_and_work_again_after(frozen, file, quick):
     with Client.connect(file) as client:
-        frozen.send_signal(signal.SIGSTOP)
+        freeze(frozen)
         with pytest.raises(DaemonError) as caught:
             client.ping(timeout=1)
         frozen.send_signal(signal.SIGCONT)
@@ -245,7 +250,7 @@ def test_when_the_daemon_freezes_then_calls_end_at_their_time_out_and_work_again
 @pytest.mark.skipif(os.name != "posix", reason="signals")
 def test_when_the_daemon_stays_frozen_and_another_takes_its_place_then_that_one_answers(frozen, file, quick):
     with Client.connect(file) as client:
-        frozen.send_signal(signal.SIGSTOP)
+        freeze(frozen)
         with FakeDaemon(file) as other:
             assert client.ping(timeout=10).instance == other.instance
 
@@ -264,7 +269,7 @@ def test_when_the_daemon_freezes_under_a_watch_then_following_ends_when_told(fro
         list(client.follow(job.job))
         events = client.follow(job.job, credit=1, timeout=1)
         next(events)
-        frozen.send_signal(signal.SIGSTOP)
+        freeze(frozen)
 
         with pytest.raises(DaemonError) as caught:
             list(events)
@@ -305,7 +310,7 @@ def test_when_the_interpreter_exits_then_it_does_not_hang_whatever_the_daemon_do
     host = subprocess.Popen([sys.executable, "-W", "error", "-c", EXIT, str(file)], text=True, **pipes)
     assert host.stdout.readline() == "ready\n"
     if what == "frozen":
-        frozen.send_signal(signal.SIGSTOP)
+        freeze(frozen)
     if what == "killed":
         frozen.kill()
         frozen.wait(10)
