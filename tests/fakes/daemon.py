@@ -23,7 +23,7 @@ from matted_protocol import messages as m
 from matted_protocol import wire
 from matted_protocol.connection import Connection, write_connection
 
-LIMITS = {"max_body": wire.MAX_BODY, "max_buffer": 1 << 20, "max_unanswered": 8, "max_pixels_unanswered": 2}
+LIMITS = {"max_body": wire.MAX_BODY, "max_buffer": 32 << 20, "max_unanswered": 8, "max_pixels_unanswered": 2}
 
 
 class Refusal(Exception):

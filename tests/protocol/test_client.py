@@ -123,7 +123,7 @@ def test_when_buffers_do_not_fit_their_pixels_then_they_are_not_sent(client, dae
 
 def test_when_a_buffer_is_larger_than_the_daemon_takes_then_it_is_not_sent(client, daemon):
     shot = open_shot(client)
-    pixels = m.Pixels(1024, 1024, ("R", "G"), "uint8")
+    pixels = m.Pixels(4096, 8193, ("A",), "uint8")
     before = len(daemon.seen)
 
     assert code_of(client.put_plate, shot, 1001, pixels, bytes(pixels.size)) == "too_large"

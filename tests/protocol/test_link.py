@@ -1,5 +1,6 @@
 """What the client does when the daemon goes, comes back elsewhere, freezes, or has other keys."""
 
+import gc
 import os
 import signal
 import subprocess
@@ -245,6 +246,22 @@ def test_when_the_daemon_freezes_then_calls_end_at_their_time_out_and_work_again
 
         assert caught.value.code == "no_answer"
         assert client.ping(timeout=10)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals")
+def test_when_pixels_are_given_up_half_sent_then_nobody_reads_them_any_more(frozen, file):
+    pixels = m.Pixels(4096, 8192, ("A",), "uint8")
+    buffer = bytearray(pixels.size)
+    with Client.connect(file) as client:
+        shot = open_job(client).shot
+        freeze(frozen)
+
+        assert code_of(partial(client.put_plate, shot, 1, pixels, buffer, timeout=0.5)) == "no_answer"
+        gc.collect()
+        buffer.pop()  # refused while anything still looks at its memory
+
+        frozen.send_signal(signal.SIGCONT)
+        assert client.put_plate(shot, 1, pixels, bytes(pixels.size)).frames == 1
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals")
