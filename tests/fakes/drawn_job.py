@@ -26,9 +26,12 @@ def loaded(network=None):
 
 
 def shot_at(folder, keyframes=(1001, 1010)):
-    """Draw the shot into ``folder``; masks drawn there before and not among ``keyframes`` are left out."""
-    plate = Plate(find_sequence(write_plate(folder / "plate")))
-    source = MaskSource(write_masks(folder / "red", keyframes, 0), "red")
+    """Draw the shot into ``folder``, what of it is not there; other masks there are left out."""
+    if not (folder / "plate").exists():
+        write_plate(folder / "plate")
+    plate = Plate(find_sequence(folder / "plate" / "plate.####.png"))
+    absent = [frame for frame in keyframes if not (folder / "red" / f"mask.{frame}.exr").exists()]
+    source = MaskSource(write_masks(folder / "red", absent, 0), "red")
     return Shot(plate, find_keyframes([source], size=plate.info.size, plate=plate.sequence, only=keyframes))
 
 

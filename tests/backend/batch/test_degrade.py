@@ -59,8 +59,12 @@ class Heard:
         self.messages.append(message)
 
 
-@pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
-@pytest.mark.parametrize("good", [0, 12])
+@pytest.mark.parametrize("error", ERRORS)
+def test_when_memory_is_spent_then_it_is_one_error_whoever_says_it(error):
+    assert is_out_of_memory(error)
+
+
+@pytest.mark.parametrize(("good", "error"), [(0, ERRORS[1]), (12, ERRORS[0])])
 def test_when_the_device_is_too_small_then_the_job_goes_on_smaller_in_the_same_folder(tmp_path, good, error):
     network, heard, told = Narrow(40, good=good, error=error), Heard(), Told()
     job = job_at(tmp_path, weights=loaded(network), suggestions=2)
