@@ -144,6 +144,23 @@ def test_when_the_daemon_is_asked_then_people_and_programs_can_read_the_answer(s
     assert jobs[0]["job"] in matted("jobs").stdout
 
 
+def test_when_a_daemon_runs_then_check_finds_it_and_else_says_how_to_start_it(shot, daemon, monkeypatch):
+    def finding():
+        return next(found for found in json.loads(matted("check", "--json").stdout) if found["name"] == "daemon")
+
+    there = finding()
+    monkeypatch.setenv("MATTED_CONNECTION_FILE", str(shot / "none.json"))
+    gone = finding()
+    (shot / "open.json").write_text("{}")
+    (shot / "open.json").chmod(0o644)
+    monkeypatch.setenv("MATTED_CONNECTION_FILE", str(shot / "open.json"))
+    readable = finding()
+
+    assert there["ok"] and "jobs running" in there["found"]
+    assert gone["ok"] and "matted serve" in gone["remedy"]
+    assert not readable["ok"] and "chmod 600" in readable["remedy"]
+
+
 def test_when_no_daemon_runs_then_the_commands_that_ask_it_say_so_and_propagate_works_here(tmp_path, monkeypatch):
     monkeypatch.setenv("MATTED_CONNECTION_FILE", str(tmp_path / "none.json"))
     monkeypatch.chdir(tmp_path)

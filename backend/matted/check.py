@@ -9,9 +9,13 @@ from dataclasses import dataclass
 import OpenImageIO as oiio
 import torch
 
+import matted
 from matted.errors import MattedError
 from matted.media.ocio import Config
 from matted.weights import default_folder, verify
+from matted_protocol.client import Client
+from matted_protocol.connection import connection_file, read_connection, running
+from matted_protocol.errors import DaemonError
 
 
 @dataclass(frozen=True)
@@ -33,7 +37,8 @@ class Finding:
 
 def check_all(*, ocio: str | None) -> list[Finding]:
     """Look at everything; ``ocio`` is the user's OCIO config, as ``$OCIO`` names it."""
-    return [_python(), _device(), *(_weights(name) for name in ("lite", "xmem")), _openimageio(), _ocio(ocio), _disk()]
+    weights = [_weights(name) for name in ("lite", "xmem")]
+    return [_python(), _device(), *weights, _openimageio(), _ocio(ocio), _disk(), _daemon()]
 
 
 def _python() -> Finding:
@@ -91,3 +96,23 @@ def _disk() -> Finding:
     if free < 2**30:
         return Finding("disk", False, found, "free some space: mattes of a 2K shot take about 1 MB a frame")
     return Finding("disk", True, found)
+
+
+def _daemon() -> Finding:
+    try:
+        connection = read_connection(connection_file())
+    except DaemonError as error:
+        if error.code != "connection_missing":
+            return Finding("daemon", False, error.message, error.hint)
+        return Finding("daemon", True, "none runs", "matted serve starts one; every command works without, too")
+    if not connection.endpoint or running(connection.pid) is False:
+        return Finding("daemon", True, "none runs now", "matted serve starts it; every command works without, too")
+    try:
+        with Client.connect(name="matted check", start=False, timeout=10.0) as client:
+            status = client.status()
+    except DaemonError as error:
+        return Finding("daemon", False, error.message, error.hint)
+    found = f"matted {status.matted} at {status.endpoint}, {status.running} jobs running, {status.queued} waiting"
+    if status.matted != matted.__version__:
+        return Finding("daemon", False, found, f"this is matted {matted.__version__}: matted stop, then matted serve")
+    return Finding("daemon", True, found)
