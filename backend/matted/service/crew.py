@@ -37,8 +37,6 @@ class CrewSettings:
 
     weights: Path
     """Folder of named weights."""
-    feature_budget: int = 2 * 2**30
-    """Bytes of image features kept on each device, for all shots together."""
     memory_budget: int = 8 * 2**30
     """Bytes of the daemon's own memory above which it lets go of what it can compute again."""
     idle: float = 900.0

@@ -51,7 +51,8 @@ class DaemonSettings:
         paths: which files clients may name.
         devices: names like ``cuda:1``; none takes every GPU there is, else the best device.
         weights: folder of named weights.
-        memory_budget: bytes of memory the daemon may hold for what it could compute again; None: half the machine's.
+        memory_budget: bytes the daemon may hold, of the machine's memory and of each GPU's; above, it lets go of what
+            it can compute again. None: half the machine's.
         spool_budget: bytes of sent pixels kept.
         idle: seconds without work after which networks are unloaded.
         command: how a client starts this daemon again.
@@ -105,9 +106,7 @@ class Daemon:
         self._open.callback(self.store.close)
         self.footage = Footage(self.store, settings.paths, settings.spool_budget)
         budget = settings.memory_budget or machine_memory() // 2
-        crew = CrewSettings(
-            weights=settings.weights, feature_budget=budget // 4, memory_budget=budget, idle=settings.idle
-        )
+        crew = CrewSettings(weights=settings.weights, memory_budget=budget, idle=settings.idle)
         self.crew = Crew(devices, store=self.store, footage=self.footage, publisher=self, settings=crew)
         handlers = Handlers(self.store, self.footage, self.crew, settings.weights, self.status, self.stop)
         context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()

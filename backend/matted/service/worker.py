@@ -43,7 +43,7 @@ class Worker(threading.Thread):
         super().__init__(name=f"worker-{device}", daemon=True)
         self.device = device
         self.current: str | None = None
-        self.bench = Bench(device, feature_budget=crew.settings.feature_budget)
+        self.bench = Bench(device, feature_budget=_hold_to(device, crew.settings.memory_budget) // 4)
         self._crew = crew
         self._tasks: dict[str, Task] = {}
         self._forgotten: list[str] = []
@@ -158,3 +158,13 @@ def told(error: MattedError) -> dict[str, Any]:
     """An error as it is kept and told."""
     path = None if error.path is None else str(error.path)
     return {"code": error.code, "message": error.message, "hint": error.hint, "path": path, "frame": error.frame}
+
+
+def _hold_to(device: torch.device, budget: int) -> int:
+    """Bytes of the budget this device can have; a GPU is held to them, so that hosts beside the daemon keep theirs."""
+    if device.type != "cuda":
+        return budget
+    total = torch.cuda.get_device_properties(device).total_memory
+    if budget < total:
+        torch.cuda.set_per_process_memory_fraction(budget / total, device)
+    return min(budget, total)
