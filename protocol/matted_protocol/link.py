@@ -13,7 +13,6 @@ import threading
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Callable, Optional, Union
@@ -35,13 +34,9 @@ from matted_protocol.messages import (
     Header,
     Hello,
     Job,
-    JobDone,
-    JobFailed,
     Ping,
     Pong,
-    Progress,
     Shutdown,
-    Watch,
     Welcome,
 )
 from matted_protocol.waiting import (
@@ -49,11 +44,11 @@ from matted_protocol.waiting import (
     EventQueue,
     Received,
     Waiting,
-    Watched,
     closed_error,
     no_answer,
     refused_error,
 )
+from matted_protocol.watches import Watches
 
 PING_EVERY = 2.0
 """Seconds without traffic after which the daemon is asked whether it is there."""
@@ -61,14 +56,8 @@ PING_EVERY = 2.0
 SILENCE = 6.0
 """Seconds without an answer after which a connection is given up."""
 
-UPLOAD_SILENCE = 60.0
-"""The same while pixels are still leaving: what is sent later waits behind them."""
-
 WATCH_AGAIN = 30.0
 """Seconds without an event of a job after which it is watched anew: a daemon forgets clients that were asleep."""
-
-PROGRESS_KEPT = 1000
-"""Untaken events above which ``progress`` is left out."""
 
 _UPDATE = "Install the same version of matted on both ends."
 _LOG = logging.getLogger("matted_protocol")
@@ -104,7 +93,7 @@ class Link:
         self._away_since: Optional[float] = None
         self._traffic = 0.0
         self._waiting: dict[str, Waiting] = {}
-        self._watched: dict[str, Watched] = {}
+        self._watches = Watches(self.events)
         self._thread = threading.Thread(target=self._run, name="matted-link", daemon=True)
         self._thread.start()
 
@@ -130,7 +119,7 @@ class Link:
 
     def unwatch(self, events: EventQueue) -> None:
         """Stop filling this queue."""
-        self._call(partial(self._unwatch, events))
+        self._call(partial(self._watches.drop, events))
 
     def away(self) -> float:
         """Seconds since the daemon was last known to be there; 0 while it answers."""
@@ -201,7 +190,7 @@ class Link:
             self._calls.get()()
 
     def _needed(self) -> bool:
-        return bool(self._waiting or self._watched)
+        return bool(self._waiting or len(self._watches))
 
     def _submit(self, waiting: Waiting) -> None:
         self._waiting[waiting.id] = waiting
@@ -213,11 +202,8 @@ class Link:
             self._lose(LOST, "a request was given up while its pixels were being sent")
         waiting.finish(self.trouble or no_answer("The daemon does not answer."))
 
-    def _unwatch(self, events: EventQueue) -> None:
-        self._watched = {job: watched for job, watched in self._watched.items() if watched.events is not events}
-
     def _acknowledge(self, job: str, seq: int) -> None:
-        if self._ready and job in self._watched:
+        if self._ready and job in self._watches:
             self._send(Ack(job, seq))
 
     def _send(self, body: Any) -> str:
@@ -242,21 +228,23 @@ class Link:
             self._receive()  # what came before the end
             self._lose(trouble, "the connection ended")
             return
-        leaving = any(not waiting.released() for waiting in self._waiting.values())
-        if self._quiet_since is not None:
-            quiet = now - self._quiet_since
-            if quiet > PING_EVERY and self._away_since is None and not leaving:
-                self._away_since = self._quiet_since
-            if quiet > (UPLOAD_SILENCE if leaving else SILENCE):
-                self._lose(LOST, "the daemon is silent")
-                return
-        if self._ready:
+        if self._is_silent(now):
+            self._lose(LOST, "the daemon is silent")
+        elif self._ready:
             self._flush(now)
             if self._needed() and now - self._traffic > PING_EVERY:
                 self._send(Ping())
-            for job, watched in self._watched.items():
-                if now - watched.heard > WATCH_AGAIN and watched.events.empty():
-                    self._watch_anew(job, watched)
+            for waiting in self._watches.anew(self._waiting, quiet_since=now - WATCH_AGAIN):
+                self._submit(waiting)
+
+    def _is_silent(self, now: float) -> bool:
+        if self._quiet_since is None:
+            return False
+        if any(not waiting.released() for waiting in self._waiting.values()):
+            self._quiet_since = now  # what asks for an answer waits behind pixels that are still leaving
+        if now - self._quiet_since > PING_EVERY and self._away_since is None:
+            self._away_since = self._quiet_since
+        return now - self._quiet_since > SILENCE
 
     def _connect(self) -> None:
         self._failures += 1
@@ -336,8 +324,7 @@ class Link:
         if message.header.type == REPLY:
             self._take_reply(parent, message)
         elif message.header.type == ERROR:
-            error = wire.from_body(Error, message.body)
-            self._take_error(parent, error)
+            self._take_error(parent, _built(Error, message))
         elif message.header.type in EVENTS:
             self._take_event(parent, Received(_built(EVENTS[message.header.type], message), message.buffers))
 
@@ -352,13 +339,14 @@ class Link:
             return
         reply = Received(_built(REQUESTS[waiting.type][1], message), message.buffers)
         if isinstance(reply.body, Job):
-            self._begin(waiting, reply.body.job, reply.body)
+            self._watches.begin(waiting, reply.body.job, reply.body)
         self._finish(waiting, reply)
 
     def _be_ready(self, welcome: Welcome) -> None:
         self.welcome, self.trouble = welcome, None
         self._hello, self._ready, self._failures = None, True, 0
-        self._watch_again()
+        for waiting in self._watches.anew(self._waiting):
+            self._submit(waiting)
 
     def _check_instance(self, pong: Pong) -> None:
         assert self.welcome is not None
@@ -367,8 +355,7 @@ class Link:
 
     def _take_error(self, parent: str, error: Error) -> None:
         waiting = self._waiting.get(parent)
-        again = waiting is not None and isinstance(waiting.body, Watch) and waiting.watches
-        if waiting is not None and (error.code == "busy" or (again and error.code == "closing")):
+        if waiting is not None and (error.code == "busy" or (waiting.again and error.code == "closing")):
             waiting.refusals += 1
             pause = min(2.0, 0.02 * 2.0 ** min(waiting.refusals, 10)) * random.uniform(0.5, 1.0)
             waiting.sent, waiting.tracker, waiting.not_before = False, None, time.monotonic() + pause
@@ -378,6 +365,8 @@ class Link:
     def _fail(self, parent: Optional[str], error: DaemonError) -> None:
         if parent is not None and parent == self._hello:
             self._lose(LOST, error.message)
+            if error.code in ("busy", "closing"):
+                return  # the next attempt may find another one
             self.trouble = error
             for each in list(self._waiting.values()):
                 self._finish(each, error)
@@ -386,55 +375,15 @@ class Link:
         if waiting is None:
             return
         self._finish(waiting, error)
-        told = Error(error.code, error.message, error.hint, error.path, error.frame)
-        for job in [job for job, watched in self._watched.items() if watched.parent == waiting.id]:
-            watched = self._watched.pop(job)  # it can be watched no more: its events end here
-            watched.events.put(Received(JobFailed(job, watched.last + 1, told)))
-
-    def _begin(self, waiting: Waiting, job: str, reply: Optional[Job] = None) -> None:
-        """Take note of what a request asked to watch, at its reply or at its first event, whichever comes first."""
-        options = waiting.body.options if isinstance(waiting.body, Watch) else getattr(waiting.body, "watch", None)
-        if options is None or waiting.watches:
-            return
-        waiting.watches = True
-        over = reply is not None and reply.state in ("done", "failed", "cancelled") and reply.seq <= options.after
-        if not over:
-            events = self.events if waiting.events is None else waiting.events
-            self._watched[job] = Watched(options, waiting.id, events, options.after, time.monotonic())
-
-    def _watch_again(self) -> None:
-        for job, watched in self._watched.items():
-            if watched.parent not in self._waiting:  # else that request goes out again by itself
-                self._watch_anew(job, watched)
-
-    def _watch_anew(self, job: str, watched: Watched) -> None:
-        waiting = Waiting(Watch(job, replace(watched.options, after=watched.last)), (), watched.events)
-        waiting.watches = True
-        watched.parent, watched.heard = waiting.id, time.monotonic()
-        self._waiting[waiting.id] = waiting
+        self._watches.end(waiting.id, error)
 
     def _take_event(self, parent: str, event: Received) -> None:
-        job = event.body.job
-        watched = self._watched.get(job)
-        if watched is None or watched.parent != parent:
-            if parent not in self._waiting:
-                return  # of a watch that is over
-            self._begin(self._waiting[parent], job)
-            watched = self._watched.get(job)
-            if watched is None or watched.parent != parent:
-                return
-        watched.heard = time.monotonic()
-        if isinstance(event.body, Progress):
-            if watched.events.qsize() < PROGRESS_KEPT:
-                watched.events.put(event)
-            return
-        if event.body.seq <= watched.last:
-            self._acknowledge(job, event.body.seq)
-            return
-        watched.last = event.body.seq
-        watched.events.put(event)
-        if isinstance(event.body, (JobDone, JobFailed)):
-            self._watched.pop(job, None)
+        waiting = self._waiting.get(parent)
+        if waiting is not None:
+            self._watches.begin(waiting, event.body.job)
+        repeated = self._watches.take(parent, event)
+        if repeated is not None:
+            self._acknowledge(event.body.job, repeated)
 
 
 def _built(kind: Any, message: wire.Message) -> Any:

@@ -3,7 +3,6 @@
 import queue
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Callable, NamedTuple, Optional, Union
 from uuid import uuid4
@@ -13,7 +12,7 @@ import zmq
 from matted_protocol import wire
 from matted_protocol.dealer import REFUSED
 from matted_protocol.errors import DaemonError
-from matted_protocol.messages import REQUESTS, Header, WatchOptions
+from matted_protocol.messages import REQUESTS, Header
 
 TYPES = {request: kind for kind, (request, _) in REQUESTS.items()}
 """The type of each request's body."""
@@ -56,7 +55,8 @@ class Waiting:
         self.not_before = 0.0
         self.refusals = 0
         self.tracker: Optional[zmq.MessageTracker] = None
-        self.watches = False
+        self.watches = False  # whether its events have begun
+        self.again = False  # whether nobody waits for its reply
 
     def finish(self, outcome: Union[Received, DaemonError]) -> None:
         """Hand the answer to whoever waits."""
@@ -66,17 +66,6 @@ class Waiting:
     def released(self) -> bool:
         """Whether the buffers have left and may change again."""
         return self.tracker is None or self.tracker.done
-
-
-@dataclass
-class Watched:
-    """One watched job: events with another ``parent`` are of an earlier watch; ``heard`` is when the last one came."""
-
-    options: WatchOptions
-    parent: str
-    events: EventQueue
-    last: int
-    heard: float
 
 
 def closed_error() -> DaemonError:

@@ -202,6 +202,20 @@ def test_when_a_cancelled_job_is_followed_then_it_ends_with_that(client, daemon,
     assert last.body.error.code == "cancelled"
 
 
+def test_when_a_job_is_followed_twice_then_the_first_ends_and_the_second_has_it_all(client, daemon, job):
+    daemon.state.allowed = 2
+    first = client.follow(job.job)
+    next(first)
+    second = client.follow(job.job)
+    next(second)
+    daemon.state.allowed = 11
+
+    *_, ended = first
+    *_, done = second
+    assert ended.body.error.code == "closed"
+    assert isinstance(done.body, m.JobDone)
+
+
 def test_when_a_job_is_missing_then_following_it_says_so(client):
     assert code_of(lambda: list(client.follow("0" * 16))) == "job_missing"
 

@@ -249,6 +249,22 @@ def test_when_the_daemon_freezes_then_calls_end_at_their_time_out_and_work_again
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals")
+def test_when_pixels_take_long_to_leave_then_the_connection_is_not_given_up(frozen, file, quick, monkeypatch):
+    lost, lose = [], link.Link._lose
+    monkeypatch.setattr(link.Link, "_lose", lambda self, *why: [lost.append(why), lose(self, *why)])
+    pixels = m.Pixels(4096, 8192, ("A",), "uint8")
+    with Client.connect(file) as client:
+        shot = open_job(client).shot
+        freeze(frozen)
+        thread = threading.Timer(3 * link.SILENCE, lambda: frozen.send_signal(signal.SIGCONT))
+        thread.start()
+
+        assert client.put_plate(shot, 1, pixels, bytes(pixels.size)).frames == 1
+        assert lost == []
+        thread.join()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals")
 def test_when_pixels_are_given_up_half_sent_then_nobody_reads_them_any_more(frozen, file):
     pixels = m.Pixels(4096, 8192, ("A",), "uint8")
     buffer = bytearray(pixels.size)
