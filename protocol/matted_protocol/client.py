@@ -27,7 +27,7 @@ from matted_protocol import messages as m
 from matted_protocol import wire
 from matted_protocol.connection import Connection, connection_file, read_connection
 from matted_protocol.errors import DaemonError
-from matted_protocol.link import Link
+from matted_protocol.link import SLOWEST, Link
 from matted_protocol.mattes import save_matte
 from matted_protocol.start import answers, last_words, log_file, start, start_command
 from matted_protocol.waiting import EventQueue, Received, Waiting, closed_error, no_answer
@@ -45,7 +45,7 @@ class Client:
 
     Attributes:
         events: what the daemon tells of the jobs watched with ``watch``; a host takes from it in its own time.
-        timeout: seconds a call waits unless told otherwise.
+        timeout: seconds a call waits unless told otherwise; pixels get the time to leave on top.
     """
 
     def __init__(self, file: Path, *, name: str = "", timeout: float = 30.0) -> None:
@@ -133,7 +133,7 @@ class Client:
         except wire.WireError as error:
             raise DaemonError(error.code, f"This cannot be sent: {error}.", "Ask for less at a time.") from error
         try:
-            waiting.done.wait(self.timeout if timeout is None else timeout)
+            waiting.done.wait(self.timeout + waiting.size / SLOWEST if timeout is None else timeout)
         finally:
             if not waiting.done.is_set():
                 self._link.forget(waiting)
@@ -158,7 +158,7 @@ class Client:
         Raises:
             DaemonError: ``job_missing``, ``no_answer``, ``refused``, ``closed``.
         """
-        events = EventQueue(self._link._taken)
+        events = EventQueue(self._link.taken)
         options = m.WatchOptions(after=after, credit=credit, mattes=cast(Any, mattes))
         try:
             found: m.Job = self.request(m.Watch(job, options), events=events).body

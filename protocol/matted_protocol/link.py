@@ -56,6 +56,9 @@ PING_EVERY = 2.0
 SILENCE = 6.0
 """Seconds without an answer after which a connection is given up."""
 
+SLOWEST = 2e6
+"""Bytes a second of the slowest network that pixels are sent over: silence is longer while they leave."""
+
 WATCH_AGAIN = 30.0
 """Seconds without an event of a job after which it is watched anew: a daemon forgets clients that were asleep."""
 
@@ -74,7 +77,7 @@ class Link:
     def __init__(self, file: Path, name: str) -> None:
         self.welcome: Optional[Welcome] = None
         self.trouble: Optional[DaemonError] = None
-        self.events = EventQueue(self._taken)
+        self.events = EventQueue(self.taken)
         self.pid = os.getpid()
         self._file = file
         self._name = name
@@ -150,7 +153,8 @@ class Link:
         with suppress(OSError):  # the thread has ended
             self._bell.send(b"!")
 
-    def _taken(self, event: Received) -> None:
+    def taken(self, event: Received) -> None:
+        """Tell the daemon that an event was taken from its queue."""
         seq = getattr(event.body, "seq", None)
         if seq is not None and not self._stopping.is_set():
             self._calls.put(partial(self._acknowledge, event.body.job, seq))
@@ -240,11 +244,11 @@ class Link:
     def _is_silent(self, now: float) -> bool:
         if self._quiet_since is None:
             return False
-        if any(not waiting.released() for waiting in self._waiting.values()):
-            self._quiet_since = now  # what asks for an answer waits behind pixels that are still leaving
-        if now - self._quiet_since > PING_EVERY and self._away_since is None:
+        # What asks for an answer waits behind pixels that are still leaving.
+        leaving = sum(waiting.size for waiting in self._waiting.values() if waiting.sent) / SLOWEST
+        if now - self._quiet_since > PING_EVERY + leaving and self._away_since is None:
             self._away_since = self._quiet_since
-        return now - self._quiet_since > SILENCE
+        return now - self._quiet_since > SILENCE + leaving
 
     def _connect(self) -> None:
         self._failures += 1

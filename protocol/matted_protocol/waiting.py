@@ -47,6 +47,7 @@ class Waiting:
         self.body = body
         self.type = TYPES[type(body)]
         self.buffers = tuple(buffers)
+        self.size = sum(memoryview(buffer).nbytes for buffer in buffers)
         self.events = events
         self.parts = wire.pack(Header(self.id, self.type), body)
         self.done = threading.Event()
