@@ -46,8 +46,10 @@ def write_pixels(
     """
     width, height = size
     order, names = _order(channels)
-    pixels = np.frombuffer(buffer, np.dtype(DTYPES[dtype]).newbyteorder("<")).reshape(height, width, len(channels))
-    pixels = np.ascontiguousarray(pixels[..., order].astype(DTYPES[dtype], copy=False))
+    little = np.dtype(DTYPES[dtype]).newbyteorder("<")
+    pixels = np.frombuffer(buffer, little).reshape(height, width, len(channels))
+    # A dtype that spells out its byte order, be it this machine's, is none that OpenImageIO takes.
+    pixels = np.ascontiguousarray(pixels[..., order].astype(little.newbyteorder("=")))
     spec = oiio.ImageSpec(width, height, len(order), dtype)
     spec.channelnames = names
     if "A" in names:

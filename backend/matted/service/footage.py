@@ -13,7 +13,7 @@ from matted.batch.shot import Shot
 from matted.engine.plan import Direction
 from matted.engine.session import SessionSettings
 from matted.errors import KeyframeError, OutputError, PlateError, RequestError
-from matted.media.color import ColorSettings
+from matted.media.color import ColorSettings, ColorTransform, FileColor
 from matted.media.plate import Plate
 from matted.media.sequence import find_sequence
 from matted.media.spool import SUFFIX, write_pixels
@@ -62,6 +62,16 @@ class Footage:
         if ocio and not ocio.startswith("ocio://"):
             ocio = str(self.paths.resolve(ocio, operator=operator))
         return ColorSettings(source.colorspace, "auto" if source.exposure is None else source.exposure, ocio)
+
+    def check_color(self, source: PlateSource, *, operator: bool) -> None:
+        """Refuse colours that pixels still to be sent could not be read by.
+
+        Raises:
+            ColorError: ``color_config``, ``color_space``.
+            SettingError: ``bad_setting``.
+            RequestError: ``path_outside``.
+        """
+        ColorTransform(self.color(source, operator=operator), FileColor(file_format="openexr", is_float=True))
 
     def shot(
         self, row: ShotRow, opened: OpenShot, masks: Sequence[MaskRow], frames: Range | None, *, operator: bool
@@ -129,13 +139,20 @@ class Footage:
 
     def spool_used(self) -> int:
         """Bytes of pixels sent and kept."""
-        return sum(path.stat().st_size for path in (self.store.folder / "plates").glob("*/plate.*"))
+        return sum(map(_size, (self.store.folder / "plates").glob("*/plate.*")))
 
     def _check_room(self, size: int) -> None:
         if self.spool_used() + size > self.spool_budget:
             message = f"The daemon keeps at most {self.spool_budget / 2**30:.1f} GiB of sent pixels, and has them."
             hint = "Delete shots that are finished, give plates by path, or raise --spool-budget."
             raise RequestError("spool_full", message, hint=hint)
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:  # another request has just deleted its shot
+        return 0
 
 
 def session_settings(settings: Settings) -> SessionSettings:

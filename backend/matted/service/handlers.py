@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import re
+import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +29,11 @@ from matted_protocol import messages
 
 MAX_MASK = 2**30
 """Bytes of a mask file."""
+
+MOST_FILES = 200_000
+"""Files in a folder of mattes made before."""
+
+_HOSTILE = re.compile(r"[^\w.-]+", re.ASCII)
 
 Buffers = Sequence[Any]
 
@@ -49,6 +57,7 @@ class Handlers:
     weights: Path
     status: Callable[[], messages.Status]
     stop: Callable[[], None]
+    _claiming: tuple[threading.Lock, ...] = field(init=False, default_factory=lambda: _locks(32))
 
     def handle(self, request: Envelope, user: User) -> tuple[Any, Buffers]:
         """Carry out a request.
@@ -90,7 +99,7 @@ class Handlers:
         if body.plate.path is not None:
             self.footage.plate(shot, body.plate, operator=user.operator)  # refuse what is not there
         else:
-            self.footage.color(body.plate, operator=user.operator)
+            self.footage.check_color(body.plate, operator=user.operator)
         return self._shot_info(self.store.open_shot(user.name, content), user)
 
     def _put_plate(self, body: messages.PutPlate, user: User, buffer: memoryview) -> messages.Put:
@@ -151,14 +160,15 @@ class Handlers:
         content = self._content(row, body, masks, user, out)
         content["stamp"] = shot.stamp()
         found = identity([user.name, str(out), job.recipe(), body.suggestions])
-        known = self.store.job(found)
-        folder = claim(job) if known is None or known.folder is None else out / known.folder
-        submitted = self.store.submit(
-            JobRow(
-                found, 0, row.id, user.name, "propagate", body.priority, "queued", content, folder.name,
-                len(shot.wanted()), 0, 0, None,
-            )
-        )  # fmt: skip
+        with self._claiming[hash(out) % len(self._claiming)]:  # requests at once still take a folder each, or share one
+            known = self.store.job(found)
+            folder = claim(job) if known is None or known.folder is None else out / known.folder
+            submitted = self.store.submit(
+                JobRow(
+                    found, 0, row.id, user.name, "propagate", body.priority, "queued", content, folder.name,
+                    len(shot.wanted()), 0, 0, None,
+                )
+            )  # fmt: skip
         if submitted.state == "done":
             self._make_whole(submitted, job)
         return self._submit(found)
@@ -175,7 +185,8 @@ class Handlers:
         content = self._content(row, body, masks, user, made)
         content["stamp"] = shot.stamp()
         asked = {key: value for key, value in content["request"].items() if key not in ("watch", "priority")}
-        seen = [content["masks"], content["stamp"], weights.sha256, folder_stamp(made)]
+        mattes_seen = [] if made is None else self._stamp(made, user)
+        seen = [content["masks"], content["stamp"], weights.sha256, mattes_seen]
         found = identity([user.name, "suggest", asked, seen, matted.__version__])
         total = 0 if made else len(frames)
         self.store.submit(
@@ -250,27 +261,40 @@ class Handlers:
         if path.stat().st_size > MAX_MASK:
             message = f"The mask {path} is {path.stat().st_size / 2**30:.1f} GiB."
             raise RequestError("too_large", message, hint="Export the mask alone, compressed.", path=path)
-        sha256 = self.store.keep_mask(path.read_bytes(), path.name)
-        return self._checked(body, path.name, sha256, size)
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            message = f"The mask of frame {body.frame}, {path}, cannot be read: {error.strerror}."
+            hint = "Let whoever runs the daemon read it."
+            raise MaskError("mask_unreadable", message, hint=hint, path=path, frame=body.frame) from error
+        with self.store.workspace() as folder:
+            copy = Path(folder) / path.name
+            copy.write_bytes(content)
+            return self._checked(body, copy, path, size)
 
     def _keep_pixels(self, body: messages.SetKeyframe, buffer: memoryview, size: tuple[int, int]) -> MaskRow:
         pixels = body.pixels
         assert pixels is not None
-        name = f"{Path(body.object or 'mask').name}.{body.frame}{SUFFIX[pixels.dtype]}"
+        name = _HOSTILE.sub("-", body.object or "mask")[:64]
         with self.store.workspace() as folder:
-            beside = Path(folder) / name
-            write_pixels(
-                beside, buffer, size=(pixels.width, pixels.height), channels=pixels.channels, dtype=pixels.dtype
-            )
-            sha256 = self.store.keep_mask(beside.read_bytes(), name)
-        return self._checked(body, name, sha256, size)
+            copy = Path(folder) / f"{name}.{body.frame}{SUFFIX[pixels.dtype]}"
+            write_pixels(copy, buffer, size=(pixels.width, pixels.height), channels=pixels.channels, dtype=pixels.dtype)
+            return self._checked(body, copy, Path(copy.name), size)
 
-    def _checked(self, body: messages.SetKeyframe, name: str, sha256: str, size: tuple[int, int]) -> MaskRow:
-        """Read the kept copy once: what cannot be used is refused now, not in the middle of a job."""
-        path = self.store.mask_path(sha256, name)
-        found = read_masks(path, size=size, frame=body.frame, layer=body.layer, pick=body.pick)
+    def _checked(self, body: messages.SetKeyframe, copy: Path, named: Path, size: tuple[int, int]) -> MaskRow:
+        """Read a copy of the mask once, then keep it: what cannot be used is refused now, not in the middle of a job.
+
+        Raises:
+            MaskError: it tells of the file as the client ``named`` it.
+        """
+        try:
+            found = read_masks(copy, size=size, frame=body.frame, layer=body.layer, pick=body.pick)
+        except MaskError as error:
+            message, hint = (text.replace(str(copy), str(named)) for text in (error.message, error.hint))
+            raise MaskError(error.code, message, hint=hint, path=named, frame=error.frame) from error
         names = (body.object,) if body.object is not None else tuple(object_ or UNNAMED for object_ in found)
-        return MaskRow(body.frame, body.object, name, sha256, names, body.layer, body.pick)
+        sha256 = self.store.keep_mask(copy.read_bytes(), copy.name)
+        return MaskRow(body.frame, body.object, copy.name, sha256, names, body.layer, body.pick)
 
     def _keyframes(self, row: ShotRow) -> messages.Keyframes:
         masks: dict[int, list[messages.Mask]] = {}
@@ -312,6 +336,12 @@ class Handlers:
             "folder": None if folder is None else str(folder),
             "matted": matted.__version__,
         }
+
+    def _stamp(self, folder: Path, user: User) -> list[Any]:
+        """What tells whether mattes made before have changed."""
+        files = [path for path in files_below(folder) if path.is_file()]
+        self.footage.paths.check_all(files, operator=user.operator)
+        return [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in files]
 
     def _make_whole(self, row: JobRow, job: Job) -> None:
         """A job that is done, of which somebody took mattes away, goes again."""
@@ -374,9 +404,21 @@ def wanted(plate: Plate, opened: messages.OpenShot) -> tuple[int, ...]:
     return tuple(frame for frame in plate.frames if first <= frame <= last and (frame - first) % step == 0)
 
 
-def folder_stamp(folder: Path | None) -> list[Any]:
-    """What tells whether mattes made before have changed."""
-    if folder is None:
-        return []
-    found = sorted(path for path in folder.rglob("*.*") if path.is_file())
-    return [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in found]
+def _locks(count: int) -> tuple[threading.Lock, ...]:
+    return tuple(threading.Lock() for _ in range(count))
+
+
+def files_below(folder: Path) -> list[Path]:
+    """Every file of a folder of mattes made before; links to other folders are not followed.
+
+    Raises:
+        RequestError: ``bad_request``: there are so many that these are no mattes.
+    """
+    found: list[Path] = []
+    for entries, (parent, _, names) in enumerate(os.walk(folder)):
+        found += [Path(parent, name) for name in names]
+        if len(found) + entries > MOST_FILES:
+            message = f"The folder {folder} holds more than {MOST_FILES} files; it is no folder of mattes."
+            hint = "Name the folder of one object's mattes, or the version folder of a job."
+            raise RequestError("bad_request", message, hint=hint, path=folder)
+    return sorted(found)

@@ -11,6 +11,10 @@ from matted.errors import RequestError
 
 LONGEST = 4096
 """Characters of a path."""
+LONGEST_NAME = 255
+"""Bytes of one name in it, as file systems have it."""
+TOLD = 200
+"""Characters of a refused path that are told back."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,8 @@ class Paths:
         path = Path(ours)
         if not path.is_absolute() or ".." in path.parts:
             raise _refused(text, "is not an absolute path without '..'", "Give the whole path, from its root on.")
+        if any(len(name.encode("utf-8", "replace")) > LONGEST_NAME for name in path.parts):
+            raise _refused(text, f"has a name of more than {LONGEST_NAME} bytes in it", "Give a shorter path.")
         self.check(path, operator=operator, text=text)
         return path
 
@@ -93,4 +99,5 @@ def _of_windows(start: str) -> bool:
 
 
 def _refused(text: str, why: str, hint: str) -> RequestError:
-    return RequestError("path_outside", f"The path {text!r} {why}.", hint=hint, path=text[:LONGEST])
+    told = repr(text if len(text) <= TOLD else f"{text[:TOLD]}…")
+    return RequestError("path_outside", f"The path {told} {why}.", hint=hint, path=text[:LONGEST])
