@@ -73,6 +73,11 @@ class Bench:
         return self._features.bytes
 
     @property
+    def feature_budget(self) -> int:
+        """How much they may take."""
+        return self._features.budget
+
+    @property
     def warm_keys(self) -> tuple[str, ...]:
         """The shots whose sessions are warm, the least recently used first."""
         return tuple(self._warm)
@@ -172,10 +177,18 @@ class Bench:
         Returns:
             what was given up, in words; None when nothing was kept.
         """
-        kept = ["the features of frames seen before"] if self._features.bytes else []
-        kept += ["the memory of other shots"] if self._warm else []
         if self._features.bytes:
             self._features.budget //= 2
+        return self.let_go()
+
+    def let_go(self) -> str | None:
+        """Give up what is kept for later.
+
+        Returns:
+            what was given up, in words; None when nothing was kept.
+        """
+        kept = ["the features of frames seen before"] if self._features.bytes else []
+        kept += ["the memory of other shots"] if self._warm else []
         self._features.clear()
         self._warm.clear()
         for lent in self._lent:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from matted.batch.bench import Bench
 from matted.engine.session import SessionSettings
+from matted.errors import DeviceError
 from matted.memory.bank import MemorySettings
 
 SMALLEST = 240
@@ -26,6 +27,43 @@ class Means:
     session: SessionSettings
     memory: MemorySettings
     gave_up: str = ""
+
+
+class Ladder:
+    """The way down from what was asked for, a rung at a time.
+
+    Args:
+        means: what was asked for.
+        bench: what is warm on the device; emptied before each rung.
+        size: (width, height) of the plate.
+    """
+
+    def __init__(self, means: Means, bench: Bench, *, size: tuple[int, int]) -> None:
+        self.means = means
+        self._rungs = with_less(means, bench, size=size)
+
+    def down(self, lack: DeviceError) -> str:
+        """Take the next rung; returns what happened, for an artist.
+
+        Raises:
+            DeviceError: ``lack`` itself, when there is nothing left to give up.
+        """
+        means = next(self._rungs, None)
+        if means is None:
+            raise lack
+        self.means = means
+        return f"{lack.message.removesuffix('.')}: {means.gave_up}."
+
+
+def out_of_memory(error: DeviceError) -> DeviceError:
+    """The same lack of memory without its traceback, which holds on to the failed step's memory; others are raised.
+
+    Raises:
+        DeviceError: ``error`` itself, when it is about something else.
+    """
+    if error.code != "out_of_memory":
+        raise error
+    return DeviceError(error.code, error.message, hint=error.hint, frame=error.frame)
 
 
 def with_less(means: Means, bench: Bench, *, size: tuple[int, int]) -> Iterator[Means]:

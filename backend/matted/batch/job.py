@@ -7,7 +7,7 @@ gets the next version, so nothing is ever overwritten.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator
 from contextlib import closing
 from dataclasses import asdict, replace
 from enum import Enum
@@ -15,7 +15,7 @@ from pathlib import Path
 from types import TracebackType
 
 from matted.batch.bench import Bench
-from matted.batch.degrade import Means, with_less
+from matted.batch.degrade import Ladder, Means, out_of_memory
 from matted.batch.ledger import digest, read_sidecar, unwritable, write_sidecar
 from matted.batch.place import JobResult, Place, claim, find_place, read_confidence, read_result
 from matted.batch.recipe import Job
@@ -72,8 +72,7 @@ class Run:
         self._key = key
         self._on_written = on_written
         self._on_degraded = on_degraded
-        self._means = Means(job.session, job.weights.memory)
-        self._smaller: Iterator[Means] | None = None
+        self._ladder = Ladder(Means(job.session, job.weights.memory), self._bench, size=job.shot.plate.info.size)
         self._place: Place | None = None
         self._session: Session | None = None
         self._confidence: dict[int, tuple[float, ...]] = {}
@@ -182,7 +181,9 @@ class Run:
         return done
 
     def _go_on(self, place: Place) -> None:
-        """Read what an earlier run left; from here on the folder is ours."""
+        """Read what an earlier run left; from here on the folder is ours, and what a kill left half-written goes."""
+        for left in place.folder.rglob(".*.part"):
+            left.unlink(missing_ok=True)
         sidecar = read_sidecar(place.folder)
         write_sidecar(place.folder, {**sidecar, "state": "running", "recipe": place.recipe})
         noted = read_confidence(sidecar) | place.journal.read()
@@ -199,9 +200,7 @@ class Run:
                 yield from self._attempt()
                 return
             except DeviceError as error:
-                if error.code != "out_of_memory":
-                    raise
-                lack = DeviceError(error.code, error.message, hint=error.hint, frame=error.frame)
+                lack = out_of_memory(error)
             # out here nothing holds on to the failed step's memory any more
             self._make_do(lack)
 
@@ -212,8 +211,8 @@ class Run:
             session = self._session = self._bench.open(
                 self.job.shot,
                 weights=self.job.weights,
-                settings=self._means.session,
-                memory=self._means.memory,
+                settings=self._ladder.means.session,
+                memory=self._ladder.means.memory,
                 scratch=place.scratch,
                 writing=writing,
                 key=self._key,
@@ -236,17 +235,12 @@ class Run:
         if self._key is not None:
             self._bench.close(self._key)
         self._put_down()
-        if self._smaller is None:
-            self._smaller = with_less(self._means, self._bench, size=self.job.shot.plate.info.size)
-        means = next(self._smaller, None)
-        if means is None:
-            raise lack
-        self._means = means
+        said = self._ladder.down(lack)
         self._confidence = {frame: self._confidence[frame] for frame in self._whole}
         sidecar = read_sidecar(self._place.folder)
-        gave_up = [*sidecar.get("degraded", []), {"frame": lack.frame, "gave_up": means.gave_up}]
+        gave_up = [*sidecar.get("degraded", []), {"frame": lack.frame, "gave_up": self._ladder.means.gave_up}]
         write_sidecar(self._place.folder, {**sidecar, "degraded": gave_up})
-        self._on_degraded(lack.frame, f"{lack.message.removesuffix('.')}: {means.gave_up}.")
+        self._on_degraded(lack.frame, said)
 
     def _put_down(self) -> None:
         if self._session is not None:
@@ -290,9 +284,7 @@ class Run:
             try:
                 return self._session.suggest(count)
             except DeviceError as error:
-                if error.code != "out_of_memory":
-                    raise
-                lack = DeviceError(error.code, error.message, hint=error.hint, frame=error.frame)
+                lack = out_of_memory(error)
             self._make_do(lack)
             for _ in self._attempt():
                 pass  # every frame is there: this opens the session again

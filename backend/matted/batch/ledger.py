@@ -45,7 +45,7 @@ def write_sidecar(folder: Path, content: Mapping[str, Any]) -> None:
     Raises:
         OutputError: output_unwritable, disk_full.
     """
-    beside = folder / f"{SIDECAR}.part"
+    beside = folder / f".{SIDECAR}.part"
     try:
         beside.write_text(json.dumps(content, indent=1, ensure_ascii=False), "utf-8")
         beside.replace(folder / SIDECAR)

@@ -10,11 +10,13 @@ from tempfile import TemporaryDirectory
 import torch
 
 from matted.batch.bench import Bench
+from matted.batch.degrade import Ladder, Means, out_of_memory
 from matted.batch.keyframes import Keyframes, MaskSource, find_keyframes
 from matted.batch.shot import Shot, until
 from matted.engine.scratch import Scratch
 from matted.engine.session import FrameDone, Session, SessionSettings
 from matted.engine.suggest import Suggestion, SuggestSettings
+from matted.errors import DeviceError
 from matted.weights import Identity, Loaded
 
 
@@ -30,6 +32,7 @@ class Suggesting:
         scratch: a folder of its own.
         bench: what is warm on the device; one of its own when None.
         key: names the shot among those that stay warm on the bench; None keeps nothing of it.
+        on_degraded: told ``(frame, message)`` of what was given up for lack of memory.
     """
 
     def __init__(
@@ -42,15 +45,17 @@ class Suggesting:
         scratch: Path,
         bench: Bench | None = None,
         key: str | None = None,
+        on_degraded: Callable[[int | None, str], None] = lambda frame, message: None,
     ) -> None:
         self._shot = shot
         self._weights = weights
-        self._settings = session
         self._mattes = mattes
         self._scratch = Scratch(scratch)
         self._bench = bench or Bench()
         self._key = key
+        self._on_degraded = on_degraded
         self._session: Session | None = None
+        self._ladder = Ladder(Means(session, weights.memory), self._bench, size=shot.plate.info.size)
 
     def steps(self) -> Generator[FrameDone, None, None]:
         """Look at every frame. Closing the iterator keeps what is done; called again, it goes on from there.
@@ -58,12 +63,29 @@ class Suggesting:
         Raises:
             MattedError: bad plate, keyframes, mattes or device.
         """
+        while True:
+            try:
+                yield from self._attempt()
+                return
+            except DeviceError as error:
+                lack = out_of_memory(error)
+            before = self._ladder.means.session
+            self._on_degraded(lack.frame, self._ladder.down(lack))
+            if self._ladder.means.session != before:
+                self._scratch.clear()  # what was seen at another size does not compare
+
+    def _attempt(self) -> Generator[FrameDone, None, None]:
         self.close()
         shot = self._shot = self._shot.pin()
         frames = shot.wanted()
         made = None if self._mattes is None else _made(self._mattes, shot)
         session = self._session = self._bench.open(
-            shot, weights=self._weights, settings=self._settings, scratch=self._scratch, key=self._key
+            shot,
+            weights=self._weights,
+            settings=self._ladder.means.session,
+            memory=self._ladder.means.memory,
+            scratch=self._scratch,
+            key=self._key,
         )
         try:
             if made is None:

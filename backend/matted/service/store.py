@@ -208,6 +208,10 @@ class Store:
         """A folder on this disk that is gone after use."""
         return tempfile.TemporaryDirectory(dir=self.folder, prefix=WORKSPACE)
 
+    def scratch_folder(self, job: str) -> Path:
+        """What a job without a folder of its own needs to go on; gone when it is done."""
+        return self.folder / "scratch" / job
+
     def plate_folder(self, shot: str) -> Path:
         """Where the pixels sent for a shot lie."""
         return self.folder / "plates" / shot
@@ -337,10 +341,12 @@ class Store:
         with self._lock:
             shots = {row.id for row in self.shots()}
             masks = {json.loads(text)["sha256"] for (text,) in self._db.all("SELECT mask FROM keyframes")}
-            for (content,) in self._db.all("SELECT content FROM jobs"):
+            jobs = set()
+            for job, content in self._db.all("SELECT id, content FROM jobs"):
+                jobs.add(job)
                 masks.update(mask["sha256"] for mask in json.loads(content)["masks"])
             masks.update(sha256 for sha256, count in self._coming.items() if count > 0)
-            for name, needed in (("masks", masks), ("plates", shots), ("mattes", shots)):
+            for name, needed in (("masks", masks), ("plates", shots), ("mattes", shots), ("scratch", jobs)):
                 _keep_only(self.folder / name, needed)
 
     def _drop_halves(self) -> None:

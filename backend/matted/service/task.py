@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Generator
 from dataclasses import asdict
 from pathlib import Path
@@ -94,8 +95,7 @@ class _Propagate:
         self._crew.publisher.news(self._row.id)
 
     def _degraded(self, frame: int | None, message: str) -> None:
-        self._crew.store.add_event(self._row.id, "degraded", {"frame": frame, "message": message})
-        self._crew.publisher.news(self._row.id)
+        _tell_degraded(self._row, self._crew, frame, message)
 
 
 class _Suggest:
@@ -103,27 +103,38 @@ class _Suggest:
         request = revive(messages.Suggest, row.content["request"])
         self._count = request.count
         self._settings = SuggestSettings(method=request.method, alpha=request.alpha)
-        self._folder = crew.store.workspace()
+        self._row = row
+        self._crew = crew
+        self._scratch = crew.store.scratch_folder(row.id)
         folder = row.content["folder"]
         self._looking = Suggesting(
             _shot(row, request.frames, crew),
             weights=identify(_weights(row, request.settings, crew), folder=crew.settings.weights),
             session=session_settings(request.settings),
             mattes=None if folder is None else Path(folder),
-            scratch=Path(self._folder.name),
+            scratch=self._scratch,
             bench=bench,
             key=row.shot,
+            on_degraded=self._degraded,
         )
         self.steps = self._looking.steps()
 
     def finish(self) -> dict[str, Any]:
         found = self._looking.result(self._count, settings=self._settings)
+        shutil.rmtree(self._scratch, ignore_errors=True)
         return {"computed": 0, "suggestions": _suggestions(found)}
 
     def close(self) -> None:
         self.steps.close()
         self._looking.close()
-        self._folder.cleanup()
+
+    def _degraded(self, frame: int | None, message: str) -> None:
+        _tell_degraded(self._row, self._crew, frame, message)
+
+
+def _tell_degraded(row: JobRow, crew: Crew, frame: int | None, message: str) -> None:
+    crew.store.add_event(row.id, "degraded", {"frame": frame, "message": message})
+    crew.publisher.news(row.id)
 
 
 def _shot(row: JobRow, frames: messages.Range | None, crew: Crew) -> Shot:

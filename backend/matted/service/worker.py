@@ -79,7 +79,7 @@ class Worker(threading.Thread):
         while self._forgotten:
             self.bench.close(self._forgotten.pop())
         if memory_used() > self._crew.settings.memory_budget and (self.bench.feature_bytes or self.bench.warm_keys):
-            _log.info("above the memory budget: %s let go", self.bench.shrink(), extra={"device": str(self.device)})
+            _log.info("above the memory budget: let go of %s", self.bench.let_go(), extra={"device": str(self.device)})
         unloaded = self.bench.unload_idle(self._crew.settings.idle)
         if unloaded:
             _log.info("idle: %s unloaded", ", ".join(unloaded), extra={"device": str(self.device)})

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -233,3 +234,19 @@ def test_when_the_folder_cannot_be_locked_then_the_error_says_so(tmp_path):
         run(job_at(tmp_path))
 
     assert error.value.code == "output_unwritable"
+
+
+def test_when_a_kill_left_files_half_written_then_the_next_run_takes_them_away(tmp_path):
+    with Run(job_at(tmp_path)) as making:
+        with closing(making.steps()) as steps:
+            for _ in range(3):
+                next(steps)
+        left = making.folder / "red" / ".red.1005.exr.4711-1.part"
+    left.write_bytes(b"half a matte")
+    keep = left.with_name("artist's note.part")
+    keep.write_bytes(b"not ours")
+
+    run(job_at(tmp_path))
+
+    assert not left.exists()
+    assert keep.exists()
