@@ -79,7 +79,8 @@ class Daemon:
     """One daemon, from locks to socket.
 
     Raises:
-        DaemonError: ``already_running``, ``key_readable``, ``no_clients`` or ``address_taken``.
+        DaemonError: ``already_running``, ``key_readable``, ``no_clients``, ``address_taken``, ``state_unwritable``,
+            ``state_damaged`` or ``state_version``.
         DeviceError: ``device_missing``.
     """
 
@@ -90,6 +91,12 @@ class Daemon:
         self._open = ExitStack()
         try:
             self._begin(settings)
+        except OSError as error:
+            self._open.close()
+            where = error.filename or settings.state
+            message = f"The daemon cannot work in {where}: {error.strerror or error}."
+            hint = "Check the folder and its disk, or choose another --state folder or --connection file."
+            raise DaemonError("state_unwritable", message, hint, path=str(where)) from error
         except BaseException:
             self._open.close()
             raise
@@ -185,7 +192,12 @@ class Daemon:
             running=running,
             devices=tuple(worker.status() for worker in self.crew.workers),
             weights=tuple(
-                messages.WeightsStatus(str(row["name"]), str(row["state"]), str(row["licence"]), str(row["note"]))
+                messages.WeightsStatus(
+                    str(row["name"]),
+                    "ready" if row["state"] == "here" else "missing",
+                    str(row["licence"]),
+                    str(row["note"]),
+                )
                 for row in weights.listing(self.settings.weights)
             ),
             versions={

@@ -14,15 +14,16 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
-from typing import Any, Protocol
+from dataclasses import asdict
+from typing import Any
 
 import zmq
 from zmq.auth.thread import ThreadAuthenticator
 
 from matted.errors import MattedError, RequestError
 from matted.service.envelope import MAX_BUFFER, BadEnvelope, Envelope, pack, readable, unpack
-from matted.service.gate import Gate, User
+from matted.service.gate import Gate
+from matted.service.watching import Handlers, Peer, Watching
 from matted_protocol import messages
 
 MAX_UNANSWERED = 64
@@ -35,72 +36,14 @@ MAX_OUTBOX = 64 * 2**20
 """Bytes that wait for a client that does not read; beyond, it loses its watches."""
 MAX_OUTBOX_MESSAGES = 2048
 """Messages that wait for it."""
-MAX_FLYING = 64 * 2**20
-"""Bytes of matte files on their way in one watch without an ``ack``; beyond, one event at a time."""
-LAST_SEQ = 2**62
-"""No job has as many events."""
 SILENT = 60.0
 """Seconds after which a client that said nothing is forgotten, with its watches."""
-BYTES_AT_ONCE = 4
-"""Frames whose matte files are read for one watch at a time."""
 THREADS = 8
 """Threads that carry out requests."""
 TICK = 0.1
 """Seconds between looks at clients that do not read."""
 
 _log = logging.getLogger(__name__)
-
-Reply = tuple[Any, Sequence[Any]]
-
-
-class Handlers(Protocol):
-    """What carries out requests, in threads other than the server's."""
-
-    def handle(self, request: Envelope, user: User) -> Reply:
-        """The body and buffers that answer a request."""
-
-    def events(self, job: str, *, after: int, most: int, with_files: bool) -> list[tuple[str, Any, Sequence[Any]]]:
-        """The next events: type, body, buffers."""
-
-
-@dataclass
-class _Client:
-    """One connection: what it has been asked and not answered yet."""
-
-    user: User
-    key: str
-    heard: float = 0.0
-    unanswered: int = 0
-    pixels: int = 0
-    waiting: deque[Envelope] = field(default_factory=deque)
-    busy: bool = False
-    outbox: deque[tuple[list[Any], Callable[[], None]]] = field(default_factory=deque)
-    outbox_bytes: int = 0
-    watches: dict[str, _Watch] = field(default_factory=dict)
-
-
-@dataclass
-class _Watch:
-    """A cursor over the events of a job."""
-
-    job: str
-    parent: str
-    options: messages.WatchOptions
-    sent: int
-    acked: int
-    news: bool = True
-    busy: bool = False
-    flying: deque[tuple[int, int]] = field(default_factory=deque)
-
-    def flying_bytes(self) -> int:
-        """Bytes of matte files sent and not acknowledged yet."""
-        return sum(size for _, size in self.flying)
-
-    def ack(self, seq: int) -> None:
-        """The client has dealt with the events up to this one."""
-        self.acked = max(self.acked, min(seq, self.sent))
-        while self.flying and self.flying[0][0] <= self.acked:
-            self.flying.popleft()
 
 
 class Server:
@@ -120,7 +63,7 @@ class Server:
         self._gate = gate
         self._handlers = handlers
         self._welcome = welcome
-        self._clients: dict[bytes, _Client] = {}
+        self._clients: dict[bytes, Peer] = {}
         self._pending = 0
         self._stopping = False
         self._calls: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
@@ -128,6 +71,7 @@ class Server:
         self._wake_in.setblocking(False)
         self._wake_out.setblocking(False)
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="request")
+        self._watching = Watching(self._clients, handlers, pool=self._pool, call=self.call, send=self._send)
         self._authenticator = ThreadAuthenticator(context)
         self._authenticator.start()
         self._authenticator.configure_curve_callback(domain="*", credentials_provider=gate)
@@ -148,11 +92,11 @@ class Server:
 
     def news(self, job: str) -> None:
         """Tell watchers that a job has new events; from any thread."""
-        self.call(lambda: self._news(job))
+        self.call(lambda: self._watching.news(job))
 
     def progress(self, event: messages.Progress) -> None:
         """Tell watchers that are up to date how far a job is; from any thread."""
-        self.call(lambda: self._progress(event))
+        self.call(lambda: self._watching.progress(event))
 
     def stop(self) -> None:
         """End :meth:`run` once what was answered is on its way; from any thread."""
@@ -231,7 +175,7 @@ class Server:
             self._shut_out(name, parts)
             return
         if client is None:
-            client = self._clients[name] = _Client(user, key)
+            client = self._clients[name] = Peer(user, key)
         client.user, client.heard = user, time.monotonic()
         try:
             request = unpack(parts)
@@ -251,7 +195,7 @@ class Server:
         error = RequestError("not_allowed", message, hint="Ask for a new connection file.")
         self._send(name, pack(messages.ERROR, _told(error), parent=parent))
 
-    def _answer_now(self, name: bytes, client: _Client, request: Envelope) -> bool:
+    def _answer_now(self, name: bytes, client: Peer, request: Envelope) -> bool:
         body = request.body
         if isinstance(body, messages.Ping):
             self._send(name, pack(messages.REPLY, messages.Pong(self._welcome.instance), parent=request.id))
@@ -263,12 +207,12 @@ class Server:
             watch = client.watches.get(body.job)
             if watch is not None:
                 watch.ack(body.seq)
-                self._pump(name, watch)
+                self._watching.pump(name, watch)
         else:
             return False
         return True
 
-    def _queue(self, name: bytes, client: _Client, request: Envelope) -> None:
+    def _queue(self, name: bytes, client: Peer, request: Envelope) -> None:
         pixels = bool(request.buffers)
         if (
             client.unanswered >= MAX_UNANSWERED
@@ -288,12 +232,12 @@ class Server:
         client.waiting.append(request)
         self._next(name, client)
 
-    def _next(self, name: bytes, client: _Client) -> None:
+    def _next(self, name: bytes, client: Peer) -> None:
         if client.waiting and not client.busy:
             client.busy = True
             self._pool.submit(self._carry_out, name, client, client.waiting.popleft(), in_turn=True)
 
-    def _carry_out(self, name: bytes, client: _Client, request: Envelope, *, in_turn: bool) -> None:
+    def _carry_out(self, name: bytes, client: Peer, request: Envelope, *, in_turn: bool) -> None:
         """In a thread of the pool: answer one request, whatever happens."""
         started = time.monotonic()
         extra = {"request": request.id, "type": request.type, "user": client.user.name}
@@ -312,12 +256,12 @@ class Server:
 
         def answer() -> None:
             if job is not None and isinstance(request.body, messages.Watch | messages.Propagate | messages.Suggest):
-                self._watch(name, client, request, job)
+                self._watching.begin(name, request, job)
             self._send(name, frames, then=lambda: self._answered(name, client, request, in_turn))
 
         self.call(answer)
 
-    def _answered(self, name: bytes, client: _Client, request: Envelope, in_turn: bool) -> None:
+    def _answered(self, name: bytes, client: Peer, request: Envelope, in_turn: bool) -> None:
         client.unanswered -= 1
         client.pixels -= bool(request.buffers)
         self._pending -= request.size
@@ -350,7 +294,7 @@ class Server:
             self._forget(name)
         return True
 
-    def _keep(self, name: bytes, client: _Client, frames: list[Any], then: Callable[[], None]) -> None:
+    def _keep(self, name: bytes, client: Peer, frames: list[Any], then: Callable[[], None]) -> None:
         size = sum(map(len, frames))
         if client.outbox_bytes + size > MAX_OUTBOX or len(client.outbox) >= MAX_OUTBOX_MESSAGES:
             _log.warning("forgot a client that does not read", extra={"user": client.user.name})
@@ -381,7 +325,7 @@ class Server:
             if silent or self._gate.user(client.key) is None:
                 self._forget(name)
 
-    def _drain(self, name: bytes, client: _Client) -> None:
+    def _drain(self, name: bytes, client: Peer) -> None:
         """Send what waits for a client, as far as it reads; its watches go on once that is gone."""
         if not client.outbox:
             return
@@ -393,66 +337,7 @@ class Server:
             client.outbox_bytes -= sum(map(len, frames))
             then()
         for watch in list(client.watches.values()):
-            self._pump(name, watch)
-
-    # Watching
-
-    def _watch(self, name: bytes, client: _Client, request: Envelope, job: str) -> None:
-        options = request.body.options if isinstance(request.body, messages.Watch) else request.body.watch
-        if options is None or self._clients.get(name) is not client:
-            return
-        after = min(options.after, LAST_SEQ)
-        watch = _Watch(job, request.id, options, after, after)
-        client.watches[job] = watch
-        self.call(lambda: self._pump(name, watch))  # after the reply
-
-    def _news(self, job: str) -> None:
-        for name, client in list(self._clients.items()):
-            watch = client.watches.get(job)
-            if watch is not None:
-                watch.news = True
-                self._pump(name, watch)
-
-    def _progress(self, event: messages.Progress) -> None:
-        for name, client in list(self._clients.items()):
-            watch = client.watches.get(event.job)
-            if watch is not None and not (watch.news or watch.busy or client.outbox):
-                self._send(name, pack("progress", event, parent=watch.parent))
-
-    def _pump(self, name: bytes, watch: _Watch) -> None:
-        """Fetch the next events of a watch, as many as it has credit for, once the client reads."""
-        room = watch.acked + watch.options.credit - watch.sent
-        client = self._clients.get(name)
-        if client is None or client.outbox or client.watches.get(watch.job) is not watch:
-            return
-        if watch.busy or not watch.news or room <= 0 or watch.flying_bytes() >= MAX_FLYING:
-            return
-        watch.busy, watch.news = True, False
-        with_files = watch.options.mattes == "bytes"
-        most = min(room, BYTES_AT_ONCE) if with_files else room
-        self._pool.submit(self._fetch, name, watch, most, with_files)
-
-    def _fetch(self, name: bytes, watch: _Watch, most: int, with_files: bool) -> None:
-        """In a thread of the pool."""
-        try:
-            events = self._handlers.events(watch.job, after=watch.sent, most=most, with_files=with_files)
-        except Exception:
-            _log.exception("could not read events", extra={"job": watch.job})
-            events = []
-        self.call(lambda: self._deliver(name, watch, events, full=len(events) == most))
-
-    def _deliver(self, name: bytes, watch: _Watch, events: list[tuple[str, Any, Sequence[Any]]], *, full: bool) -> None:
-        client = self._clients.get(name)
-        watch.busy = False
-        if client is None or client.watches.get(watch.job) is not watch:
-            return
-        for kind, body, buffers in events:
-            watch.sent = body["seq"]
-            if buffers:
-                watch.flying.append((watch.sent, sum(map(len, buffers))))
-            self._send(name, pack(kind, body, parent=watch.parent, buffers=buffers))
-        watch.news = watch.news or full
-        self._pump(name, watch)
+            self._watching.pump(name, watch)
 
 
 def internal(request: str) -> RequestError:
@@ -482,7 +367,8 @@ def _router(context: zmq.Context[Any], gate: Gate) -> zmq.Socket[bytes]:
     router.setsockopt(zmq.RCVHWM, 2 * MAX_PIXELS_UNANSWERED)
     router.setsockopt(zmq.BACKLOG, 512)
     router.setsockopt(zmq.HEARTBEAT_IVL, 5000)
-    router.setsockopt(zmq.HEARTBEAT_TIMEOUT, 15000)
+    # it counts whole messages: a large plate on a slow line must not look like silence
+    router.setsockopt(zmq.HEARTBEAT_TIMEOUT, 120000)
     router.setsockopt(zmq.HANDSHAKE_IVL, 10000)
     return router
 

@@ -16,6 +16,7 @@ import zmq
 from fakes.raw_client import Raw, another_user, connection_of, drawn_pixels, files_of, memory_of, wait_until
 from fakes.running_daemon import DaemonHere
 from matted.service import server as server_module
+from matted.service import watching
 from matted.service.store import JobRow
 
 SHORT = 0.5
@@ -320,13 +321,13 @@ def test_when_mattes_come_along_then_they_are_the_files_on_disk(here, peer):
 
 
 def test_when_mattes_are_large_then_few_are_on_their_way_at_once(here, peer, monkeypatch):
-    monkeypatch.setattr(server_module, "MAX_FLYING", 1000)
+    monkeypatch.setattr(watching, "MAX_FLYING", 1000)
     job = finished_job(here, matte=bytes(400))
     peer.ask("watch", {"job": job, "options": {"mattes": "bytes"}})
 
     sent = numbered(everything(peer))
 
-    assert sent == list(range(1, server_module.BYTES_AT_ONCE + 1))
+    assert sent == list(range(1, watching.BYTES_AT_ONCE + 1))
     while sent[-1] < 11:
         peer.say("ack", {"job": job, "seq": sent[-1]})
         sent += numbered(everything(peer, 0.2))
