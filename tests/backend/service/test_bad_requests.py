@@ -310,6 +310,25 @@ def oiio_values(content):
         return oiio.ImageBuf(file.name).get_pixels()
 
 
+def test_when_pixels_are_no_numbers_then_the_mattes_still_are(raw, sent):
+    for frame in (1001, 1002):
+        pixels, buffer = drawn_pixels(frame, "half")
+        values = np.frombuffer(buffer, "<f2").reshape(64, 96, 3).copy()
+        values[::7, ::5], values[1::7, ::5], values[2::7, ::5] = np.nan, np.inf, -np.inf
+        raw.ask("put_plate", {"shot": sent, "frame": frame, "pixels": pixels}, values.tobytes())
+    mask, coverage = drawn_mask(1001)
+    values = np.frombuffer(coverage, "<f2").reshape(64, 96).copy()
+    values[::9, ::9] = np.nan
+    raw.ask("set_keyframe", {"shot": sent, "frame": 1001, "object": "a", "pixels": mask}, values.tobytes())
+
+    _, events = watched(raw, "propagate", {"shot": sent}, mattes="bytes")
+
+    assert events[-1].type == "job_done", events[-1].body
+    for event in events[:-1]:
+        matte = oiio_values(event.buffers[0])
+        assert np.isfinite(matte).all() and 0 <= matte.min() <= matte.max() <= 1
+
+
 def test_when_mattes_come_as_bytes_then_they_are_the_files_on_disk(raw, served, shot, shows):
     raw.ask("set_keyframe", {"shot": shot, "frame": 1001, "path": str(shows / "masks/mask.1001.exr"), "object": "a"})
     out = shows / f"out-{uuid4().hex}"
