@@ -204,7 +204,7 @@ def test_when_the_disk_of_the_mattes_is_full_then_the_job_says_so_keeps_what_is_
     tmp_path, shot, here
 ):
     client, alone = here.client(), shot.alone()[0]
-    with disk(tmp_path / "out", "2m") as out:
+    with disk(tmp_path / "out", "16m") as out:
         filler = fill(out, leave=400 * 1024)
         id_ = shot.open(client)
         job = client.propagate(id_, out=out).job
