@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from matted.engine.session import SessionSettings
 from matted.errors import KeyframeError, OutputError, PlateError, RequestError
 from matted.media.color import ColorSettings, ColorTransform, FileColor
 from matted.media.plate import Plate
+from matted.media.sequence import Sequence as FrameSequence
 from matted.media.sequence import find_sequence
 from matted.media.spool import SUFFIX, write_pixels
 from matted.service.paths import Paths
@@ -38,6 +39,7 @@ class Footage:
     store: Store
     paths: Paths
     spool_budget: int
+    _sizes: dict[str, tuple[tuple[str, int, int], tuple[int, int]]] = field(init=False, default_factory=dict)
 
     def plate(self, shot: str, source: PlateSource, *, operator: bool) -> Plate:
         """The plate of a shot, as it is on disk now.
@@ -46,15 +48,39 @@ class Footage:
             PlateError: it is not there or cannot be read.
             RequestError: ``path_outside``.
         """
+        sequence = self._sequence(shot, source, operator=operator)
+        return Plate(sequence, color=self.color(source, operator=operator), part=source.part, layer=source.layer)
+
+    def extent(self, shot: str, source: PlateSource, *, operator: bool) -> tuple[tuple[int, int], FrameSequence]:
+        """The size of a shot's plate and the frames there are now; cheap once its first frame has been looked at.
+
+        Raises:
+            PlateError, ColorError: it is not there or cannot be read.
+            RequestError: ``path_outside``.
+        """
+        sequence = self._sequence(shot, source, operator=operator)
+        if source.size is not None:
+            return source.size, sequence
+        first = sequence.path(sequence.frames[0])
+        try:
+            stat = first.stat()
+        except OSError:
+            return self.plate(shot, source, operator=operator).info.size, sequence
+        seen = (str(first), stat.st_size, stat.st_mtime_ns)
+        known = self._sizes.get(shot)
+        if known is None or known[0] != seen:
+            known = self._sizes[shot] = (seen, self.plate(shot, source, operator=operator).info.size)
+        return known[1], sequence
+
+    def _sequence(self, shot: str, source: PlateSource, *, operator: bool) -> FrameSequence:
         if source.path is None:
             folder = self.store.plate_folder(shot)
             if not folder.is_dir() or not any(folder.glob("plate.*")):
                 raise PlateError("plate_missing", NO_PIXELS, hint="Send the plate's frames first.")
-            sequence = find_sequence(folder)
-        else:
-            sequence = find_sequence(self.paths.resolve(source.path, operator=operator))
-            self.paths.check_all(dict.fromkeys(sequence.files.values()), operator=operator)
-        return Plate(sequence, color=self.color(source, operator=operator), part=source.part, layer=source.layer)
+            return find_sequence(folder)
+        sequence = find_sequence(self.paths.resolve(source.path, operator=operator))
+        self.paths.check_all(dict.fromkeys(sequence.files.values()), operator=operator)
+        return sequence
 
     def color(self, source: PlateSource, *, operator: bool) -> ColorSettings:
         """How the plate's values become display colours."""
@@ -71,7 +97,9 @@ class Footage:
             SettingError: ``bad_setting``.
             RequestError: ``path_outside``.
         """
-        ColorTransform(self.color(source, operator=operator), FileColor(file_format="openexr", is_float=True))
+        color = self.color(source, operator=operator)
+        if source.colorspace is not None or source.ocio is not None:  # without them nothing can be unknown
+            ColorTransform(color, FileColor(file_format="openexr", is_float=True))
 
     def shot(
         self, row: ShotRow, opened: OpenShot, masks: Sequence[MaskRow], frames: Range | None, *, operator: bool
@@ -87,7 +115,7 @@ class Footage:
             message = "This shot has no keyframe yet."
             raise KeyframeError("no_keyframe", message, hint="Draw a mask on at least one frame and add it.")
         for mask in masks:
-            check_inside(mask.frame, plate)
+            check_inside(mask.frame, plate.sequence)
         chosen = frames or opened.frames
         keyframes = self.keyframes(masks, opened.objects, plate.info.size)
         return Shot(plate, keyframes, FrameRange(*chosen) if chosen else None, opened.missing)
@@ -160,15 +188,15 @@ def session_settings(settings: Settings) -> SessionSettings:
     return SessionSettings(working_size=settings.working_size, direction=Direction(settings.direction))
 
 
-def check_inside(frame: int, plate: Plate) -> None:
+def check_inside(frame: int, sequence: FrameSequence) -> None:
     """Refuse a keyframe on a frame the plate does not have.
 
     Raises:
         KeyframeError: ``keyframe_outside``.
     """
-    if frame not in plate.sequence.files:
-        first, last = plate.frames[0], plate.frames[-1]
-        message = f"The plate {plate.sequence.pattern}, from {first} to {last}, has no frame {frame}."
+    if frame not in sequence.files:
+        first, last = sequence.frames[0], sequence.frames[-1]
+        message = f"The plate {sequence.pattern}, from {first} to {last}, has no frame {frame}."
         hint = "Number the mask like the plate frame it was drawn on."
         raise KeyframeError("keyframe_outside", message, hint=hint, frame=frame)
 

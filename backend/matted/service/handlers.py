@@ -14,10 +14,9 @@ from typing import Any
 import matted
 from matted.batch.job import Job, claim
 from matted.batch.keyframes import UNNAMED
-from matted.errors import MaskError, MattedError, PlateError, RequestError
+from matted.errors import MaskError, MattedError, RequestError
 from matted.media.mask import read_masks
 from matted.media.matte import MatteSettings, MatteWriter
-from matted.media.plate import Plate
 from matted.media.spool import SUFFIX, write_pixels
 from matted.service.crew import Crew
 from matted.service.envelope import Envelope, plain, revive
@@ -97,7 +96,7 @@ class Handlers:
         content = plain(body)
         shot = identity([user.name, content])
         if body.plate.path is not None:
-            self.footage.plate(shot, body.plate, operator=user.operator)  # refuse what is not there
+            self.footage.extent(shot, body.plate, operator=user.operator)  # refuse what is not there
         else:
             self.footage.check_color(body.plate, operator=user.operator)
         return self._shot_info(self.store.open_shot(user.name, content), user)
@@ -250,9 +249,9 @@ class Handlers:
     def _plate_size(self, row: ShotRow, opened: messages.OpenShot, frame: int, user: User) -> tuple[int, int]:
         if opened.plate.size is not None:
             return opened.plate.size
-        plate = self.footage.plate(row.id, opened.plate, operator=user.operator)
-        check_inside(frame, plate)
-        return plate.info.size
+        size, sequence = self.footage.extent(row.id, opened.plate, operator=user.operator)
+        check_inside(frame, sequence)
+        return size
 
     def _keep_file(self, body: messages.SetKeyframe, path: Path, size: tuple[int, int]) -> MaskRow:
         if not path.is_file():
@@ -311,9 +310,9 @@ class Handlers:
         opened = revive(messages.OpenShot, row.content)
         size = opened.plate.size or (0, 0)
         frames: tuple[int, ...] = ()
-        with suppress(PlateError, RequestError):  # a plate that is away for now is still listed
-            plate = self.footage.plate(row.id, opened.plate, operator=user.operator)
-            size, frames = plate.info.size, wanted(plate, opened)
+        with suppress(MattedError):  # a plate or config that is away for now is still listed
+            size, sequence = self.footage.extent(row.id, opened.plate, operator=user.operator)
+            frames = wanted(sequence.frames, opened)
         keyframes = tuple(sorted({mask.frame for mask in self.store.keyframes(row.id)}))
         return messages.Shot(
             row.id, opened.name, row.user, opened.plate.path, size, frames, self._objects(row.id), keyframes
@@ -396,12 +395,12 @@ class Handlers:
             raise RequestError("matte_missing", message, hint=hint, path=folder, frame=frame) from error
 
 
-def wanted(plate: Plate, opened: messages.OpenShot) -> tuple[int, ...]:
-    """The frames of the shot that the plate has."""
+def wanted(frames: tuple[int, ...], opened: messages.OpenShot) -> tuple[int, ...]:
+    """Those of the plate's frames that belong to the shot."""
     if opened.frames is None:
-        return plate.frames
+        return frames
     first, last, step = opened.frames
-    return tuple(frame for frame in plate.frames if first <= frame <= last and (frame - first) % step == 0)
+    return tuple(frame for frame in frames if first <= frame <= last and (frame - first) % step == 0)
 
 
 def _locks(count: int) -> tuple[threading.Lock, ...]:

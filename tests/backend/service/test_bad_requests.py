@@ -88,6 +88,49 @@ def test_when_an_ocio_file_is_not_there_then_it_is_told_when_the_shot_is_opened(
     refused(raw.ask("open_shot", {"plate": plate}), "color_config")
 
 
+CONFIG = """ocio_profile_version: 2
+roles: {default: lin_rec709, scene_linear: lin_rec709}
+file_rules: [!<Rule> {name: Default, colorspace: default}]
+displays: {screen: [!<View> {name: raw, colorspace: lin_rec709}]}
+active_displays: []
+active_views: []
+colorspaces:
+  - !<ColorSpace> {name: lin_rec709}
+"""
+
+
+def write_small_plate(folder, width=6):
+    """One frame of half-float EXR, 4 pixels high, of a time that its width decides; returns it."""
+    folder.mkdir(exist_ok=True)
+    file = drawn_shot.save(folder / "plate.1.exr", np.full((4, width, 3), 0.5, np.float16))
+    os.utime(file, (width, width))
+    return file
+
+
+def test_when_what_a_shot_needs_is_gone_then_the_shots_are_still_listed(raw, shows):
+    config = shows / f"{uuid4().hex}.ocio"
+    config.write_text(CONFIG)
+    file = write_small_plate(shows / f"gone-{uuid4().hex}")
+    shot = raw.ask("open_shot", {"plate": {"path": str(file.parent), "ocio": str(config)}}).body["shot"]
+
+    def listed():
+        return {found["shot"]: (found["size"], found["frames"]) for found in raw.ask("list_shots").body["shots"]}
+
+    assert listed()[shot] == ([6, 4], [1])
+    config.unlink()
+    write_small_plate(file.parent, width=8)
+    assert listed()[shot] == ([0, 0], [])
+    file.unlink()
+    assert listed()[shot] == ([0, 0], [])
+
+
+def test_when_the_first_frame_is_replaced_then_its_new_size_is_told(raw, shows):
+    for width in (6, 8):
+        plate = write_small_plate(shows / "replaced", width).parent
+
+        assert raw.ask("open_shot", {"plate": {"path": str(plate)}}).body["size"] == [width, 4]
+
+
 def test_when_frames_lie_outside_the_plate_then_it_is_told(raw, shows, shot):
     raw.ask("set_keyframe", {"shot": shot, "frame": 1001, "path": str(shows / "masks/mask.1001.exr"), "object": "a"})
 
