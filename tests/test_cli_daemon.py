@@ -138,7 +138,7 @@ def test_when_the_daemon_is_asked_then_people_and_programs_can_read_the_answer(s
     jobs = json.loads(matted("jobs", "--json").stdout)
 
     assert words.exit_code == 0
-    assert "lite: here" in words.stdout
+    assert "lite: ready" in words.stdout
     assert str(program["pid"]) in words.stdout
     assert jobs[0]["state"] == "done"
     assert jobs[0]["job"] in matted("jobs").stdout

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from matted.console import json_option, say
-from matted_protocol.connection import Connection, connection_file, write_private
+from matted_protocol.connection import Connection, connection_file, read_connection, running, write_private
+from matted_protocol.errors import DaemonError
 
 if TYPE_CHECKING:
     from matted_protocol.client import Client
@@ -228,10 +229,12 @@ def _running(connection: Path | None) -> Client:
     """A client of a daemon that runs; none is started to ask it how it is."""
     from matted_protocol.client import Client
 
-    try:
-        return Client.connect(connection, name="matted command line", start=False)
-    except ValueError as error:
-        raise click.BadParameter(str(error)) from error
+    path = connection or connection_file()
+    found = read_connection(path)
+    if not found.endpoint or running(found.pid) is False:
+        hint = "Start it with 'matted serve'; unfinished jobs then go on."
+        raise DaemonError("no_daemon", "No matted daemon runs here.", hint, path=str(path))
+    return Client.connect(path, name="matted command line", start=False, timeout=20.0)
 
 
 def _line(job: Job) -> str:

@@ -111,7 +111,7 @@ class PlateSource:
         _require((self.path is None) != (self.size is None), "a plate has either a path or a size")
         if self.size is not None:
             _require(all(1 <= side <= 32768 for side in self.size), "width and height are 1 to 32768 pixels")
-        _require(self.exposure is None or abs(self.exposure) <= 64, "exposure is -64 to 64 stops")
+        _require(self.exposure is None or abs(self.exposure) <= 20, "exposure is -20 to 20 stops")
         _require(math.isfinite(self.pixel_aspect) and self.pixel_aspect > 0, "a pixel aspect is above 0")
         if self.frame_rate is not None:
             _require(all(1 <= part < _FRAMES for part in self.frame_rate), "a frame rate is two whole numbers above 0")

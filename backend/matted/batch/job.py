@@ -250,6 +250,8 @@ class Run:
     def _written(self, frame: int) -> None:
         """The files of a frame have arrived: a line in the journal stands for whole files."""
         assert self._place is not None
+        if frame not in self._confidence:
+            return  # its step failed after the matte was queued; it is made again
         self._place.journal.add(frame, self._confidence[frame])
         self._whole.add(frame)
         self._made.add(frame)

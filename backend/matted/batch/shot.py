@@ -50,9 +50,9 @@ class Shot:
             gaps, chosen = sequence.missing, sequence.frames
         else:
             self._check_inside(self.frames)
-            present = set(sequence.frames)
+            present, absent = set(sequence.frames), set(sequence.missing)
             chosen = tuple(frame for frame in self.frames if frame in present)
-            gaps = tuple(frame for frame in self.frames if frame not in present and frame in set(sequence.missing))
+            gaps = tuple(frame for frame in self.frames if frame in absent)
             if not chosen:
                 gaps = gaps or tuple(self.frames)
         if gaps and (self.missing == "error" or not chosen):

@@ -76,7 +76,11 @@ class Server:
         self._authenticator.start()
         self._authenticator.configure_curve_callback(domain="*", credentials_provider=gate)
         self._router = _router(context, gate)
-        self._router.bind(bind)
+        try:
+            self._router.bind(bind)
+        except zmq.ZMQError:
+            self._close()
+            raise
         self.endpoint: str = self._router.getsockopt_string(zmq.LAST_ENDPOINT)
 
     @property

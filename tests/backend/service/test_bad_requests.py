@@ -67,7 +67,7 @@ def test_when_a_plate_is_no_image_then_it_is_refused_when_it_is_opened(raw, show
         ({"ocio": "config.ocio"}, "path_outside"),
         ({"layer": "no such layer"}, "plate_unreadable"),
         ({"part": "no such part"}, "plate_unreadable"),
-        ({"exposure": 30}, "bad_setting"),
+        ({"exposure": 30}, "bad_request"),
     ],
     ids=["colorspace", "ocio", "layer", "part", "exposure"],
 )

@@ -143,7 +143,6 @@ def test_when_another_daemon_has_the_file_or_the_folder_then_it_is_refused_by_ei
         assert free.client().ping()
 
 
-@pytest.mark.xfail(run=False, reason="a server that cannot bind keeps its socket open, and the daemon waits for it")
 def test_when_its_address_is_taken_then_it_says_so_and_keeps_nothing(tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as other:
         bind = f"tcp://127.0.0.1:{other.getsockname()[1]}"

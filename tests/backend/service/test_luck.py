@@ -199,7 +199,6 @@ def fill(folder, *, leave=0):
 @pytest.mark.skipif(
     sys.platform == "win32" or (hasattr(os, "geteuid") and os.geteuid() != 0), reason="only root may mount a disk"
 )
-@pytest.mark.xfail(strict=False, reason="a frame whose step failed after its matte was queued hides the full disk")
 def test_when_the_disk_of_the_mattes_is_full_then_the_job_says_so_keeps_what_is_whole_and_goes_on_later(
     tmp_path, shot, here
 ):
