@@ -27,6 +27,8 @@ from matted.service.envelope import MAX_BODY, MAX_BUFFER
 from matted.service.footage import Footage
 from matted.service.gate import Gate
 from matted.service.handlers import Handlers
+from matted.service.jobs import Jobs
+from matted.service.masks import Masks
 from matted.service.memory import disk_free, machine_memory, memory_used
 from matted.service.paths import Paths
 from matted.service.server import MAX_PIXELS_UNANSWERED, MAX_UNANSWERED, Server
@@ -115,7 +117,8 @@ class Daemon:
         budget = settings.memory_budget or machine_memory() // 2
         crew = CrewSettings(weights=settings.weights, memory_budget=budget, idle=settings.idle)
         self.crew = Crew(devices, store=self.store, footage=self.footage, publisher=self, settings=crew)
-        handlers = Handlers(self.store, self.footage, self.crew, settings.weights, self.status, self.stop)
+        jobs = Jobs(self.store, self.footage, self.crew, settings.weights)
+        handlers = Handlers(self.store, self.footage, Masks(self.store), jobs, self.status, self.stop)
         context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         context.set(zmq.MAX_SOCKETS, 4096)
         self._open.callback(context.term)

@@ -8,11 +8,10 @@ from fractions import Fraction
 from pathlib import Path
 
 from matted.batch.keyframes import Keyframes, MaskSource, in_order
-from matted.batch.ledger import unwritable
 from matted.batch.shot import Shot
 from matted.engine.plan import Direction
 from matted.engine.session import SessionSettings
-from matted.errors import KeyframeError, OutputError, PlateError, RequestError
+from matted.errors import KeyframeError, PlateError, RequestError
 from matted.media.color import ColorSettings, ColorTransform, FileColor
 from matted.media.plate import Plate
 from matted.media.sequence import Sequence as FrameSequence
@@ -199,8 +198,3 @@ def check_inside(frame: int, sequence: FrameSequence) -> None:
         message = f"The plate {sequence.pattern}, from {first} to {last}, has no frame {frame}."
         hint = "Number the mask like the plate frame it was drawn on."
         raise KeyframeError("keyframe_outside", message, hint=hint, frame=frame)
-
-
-def no_room(path: Path, error: OSError) -> OutputError:
-    """The daemon's own disk cannot take more."""
-    return unwritable(path, error)
