@@ -65,7 +65,8 @@ class Masks:
         name = _HOSTILE.sub("-", body.object or "mask")[:64]
         with self.store.workspace() as folder:
             copy = Path(folder) / f"{name}.{body.frame}{SUFFIX[pixels.dtype]}"
-            write_pixels(copy, buffer, size=(pixels.width, pixels.height), channels=pixels.channels, dtype=pixels.dtype)
+            size_sent = (pixels.width, pixels.height)
+            write_pixels(copy, buffer, size=size_sent, channels=pixels.channels, dtype=pixels.dtype, compression="zip")
             return self._checked(body, copy, Path(copy.name), size)
 
     def _checked(self, body: SetKeyframe, copy: Path, named: Path, size: tuple[int, int]) -> MaskRow:
