@@ -181,7 +181,8 @@ def start(options: argparse.Namespace, python: Path) -> int:
     if options.command == "demo":
         return run([python, "-m", "matted", "demo", options.folder.expanduser().absolute()])
     if options.command == "test":
-        return run([python, "-m", "pytest", *options.pytest], folder=HERE)
+        beside = ["-n", "auto", "--maxprocesses", "4", "--dist", "loadfile"]
+        return run([python, "-m", "pytest", *beside, *options.pytest], folder=HERE)
     say(f"matted is ready: {script_folder(options.venv) / 'matted'} --help")
     return 0
 

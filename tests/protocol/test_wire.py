@@ -227,7 +227,7 @@ def test_when_the_major_version_is_another_then_that_is_said_and_a_newer_minor_i
         (m.SetKeyframe(SHOT, 1, path="/a"), [b"x"], False),
         (m.SetKeyframe(SHOT, 1, pixels=m.Pixels(2, 2, ("A",), "float")), [memoryview(bytes(16))], True),
     ],
-    ids=str,
+    ids=lambda value: type(value).__name__,
 )
 def test_when_buffers_do_not_match_the_body_then_they_are_refused(body, buffers, fits):
     if fits:
