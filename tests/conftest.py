@@ -1,9 +1,12 @@
-"""What every test can count on: no daemon of the person who runs the tests is ever found, used or started."""
+"""What every test can count on.
+
+No daemon of whoever runs the tests is ever found, used or started. Torch has one thread, here and in every process a
+test starts: sums in another order end in other last bits, and the test files run side by side.
+"""
 
 import os
 from pathlib import Path
 from tempfile import gettempdir
 
-
-def pytest_configure():
-    os.environ["MATTED_CONNECTION_FILE"] = str(Path(gettempdir()) / "matted-tests" / "no-daemon-here.json")
+os.environ["OMP_NUM_THREADS"] = "1"
+os.environ["MATTED_CONNECTION_FILE"] = str(Path(gettempdir()) / "matted-tests" / "no-daemon-here.json")

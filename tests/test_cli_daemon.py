@@ -8,7 +8,6 @@ import subprocess
 import sys
 
 import pytest
-import torch
 from click.testing import CliRunner
 
 from fakes.drawn_shot import write_masks, write_plate
@@ -21,15 +20,6 @@ from matted_protocol.client import Client
 def daemon(tmp_path_factory):
     with DaemonProcess(tmp_path_factory.mktemp("daemon")) as process:
         yield process.start()
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    """As the daemon of these tests has: sums in another order end in other last bits."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture
