@@ -251,7 +251,7 @@ def report(folder: Path, memory: list[list[tuple[float, int]]], killed: Counter[
     print(f"errors not asked  {len(errors)}  {dict(Counter(entry['error'] for entry in errors))}")
     print(f"killed            {dict(killed)}")
     if pings:
-        q = statistics.quantiles(pings, n=100) if len(pings) > 1 else pings * 99
+        q = statistics.quantiles(pings, n=100, method="inclusive") if len(pings) > 1 else pings * 99
         print(f"ping, ms          median {q[49]:.1f}, 95 % {q[94]:.1f}, 99 % {q[98]:.1f}, worst {pings[-1]:.1f}")
     for life in memory:
         print("daemon's memory   " + growth(life))

@@ -121,6 +121,35 @@ def test_when_interrupted_then_the_daemons_job_is_cancelled_and_goes_on_later(sh
     assert "Run the same command again" in said
 
 
+def test_when_another_job_is_ahead_then_the_wait_is_told(shot, daemon):
+    write_plate(shot / "long", range(1001, 1151))
+    write_masks(shot / "mask", [1001], row=0)
+    with Client.connect(daemon.file, start=False) as client:
+        long = client.open_shot(shot / "long")
+        client.set_keyframe(long.shot, 1001, path=next((shot / "mask").iterdir()), object="red")
+        job = client.propagate(long.shot, suggestions=0).job
+
+        made = matted("propagate", *ARGUMENTS, "--out", "mattes")
+
+        assert made.exit_code == 0, made.output
+        assert "Waiting for 1 other job" in made.stderr
+        client.cancel(job)
+
+
+def test_when_the_daemon_is_stopped_then_it_has_stopped_when_the_command_ends(tmp_path, monkeypatch):
+    with DaemonProcess(tmp_path / "daemon") as process:
+        process.start()
+        monkeypatch.setenv("MATTED_CONNECTION_FILE", str(process.file))
+
+        stopped = matted("stop")
+        again = matted("stop", "--connection", process.file)
+
+        assert (stopped.exit_code, stopped.stderr) == (0, "The daemon has stopped.\n")
+        assert process.ended() == 0
+    assert again.exit_code == 1
+    assert "No matted daemon runs here." in again.stderr
+
+
 def test_when_the_daemon_is_asked_then_people_and_programs_can_read_the_answer(shot, daemon):
     words = matted("status")
     program = json.loads(matted("status", "--json").stdout)

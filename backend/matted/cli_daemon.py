@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -52,6 +53,9 @@ Examples:
   matted stop
   matted stop --connection roto1.json
 """
+
+STOPPING = 60.0
+"""Seconds that the frame at hand may take when the daemon is to stop."""
 
 _UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 
@@ -219,7 +223,11 @@ def stop(connection: Path | None) -> None:
     """Stop the daemon after the frame at hand; unfinished jobs go on at its next start."""
     with _running(connection) as client:
         client.shutdown()
-    say("The daemon stops.")
+    path = connection or connection_file()
+    until = time.monotonic() + STOPPING
+    while (found := read_connection(path)).endpoint and found.pid and time.monotonic() < until:
+        time.sleep(0.1)
+    say("The daemon has stopped." if not found.endpoint else "The daemon stops after the frame at hand.")
 
 
 COMMANDS = (serve, connect_file, status, jobs, cancel, stop)

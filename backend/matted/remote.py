@@ -145,6 +145,8 @@ def _follow(
 ) -> messages.JobDone:
     """Watch a job to its end; a wish to stop cancels it."""
     asked = False
+    if job.ahead:
+        say(f"Waiting for {job.ahead} other job{'s' if job.ahead > 1 else ''}; 'matted jobs' lists them.")
 
     def cancel_if_stopped() -> None:
         nonlocal asked
