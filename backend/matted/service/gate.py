@@ -10,7 +10,7 @@ from pathlib import Path
 
 import zmq
 
-from matted_protocol.connection import Connection, read_connection, refuse_readable, this_user, write_private
+from matted_protocol.connection import Connection, refuse_readable, this_user, write_private
 from matted_protocol.errors import DaemonError
 
 _log = logging.getLogger(__name__)
@@ -132,8 +132,3 @@ def _whole_pair(found: list[str]) -> tuple[str, str]:
     if zmq.curve_public(secret.encode("ascii")).decode("ascii") != public:
         raise ValueError("a public key does not belong to its secret one")
     return public, secret
-
-
-def endpoint_of(path: Path) -> str:
-    """The endpoint in a connection file."""
-    return read_connection(path).endpoint

@@ -1,4 +1,5 @@
-"""The thread that owns the socket. It decodes, passes on and sends; it never computes and never touches a disk.
+"""The thread that owns the socket. It decodes, passes on and sends; it never computes, and of disks it only asks
+whether the list of clients has changed.
 
 Requests of one client are carried out one after another, in the order they came; those of different clients side by
 side. Only what must not wait is answered out of turn: ping, hello, watch, ack and cancel.
