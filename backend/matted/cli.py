@@ -349,8 +349,13 @@ def _daemon(given: dict[str, Any]) -> Iterator[Client | None]:
     from matted.remote import find_daemon
 
     client = None if given["local"] or given["device"] else find_daemon()
-    with client or nullcontext():
-        yield client
+    try:
+        with client or nullcontext():
+            yield client
+    except DaemonError as error:
+        if error.code == "path_outside":
+            error.hint += " Or work without it: --local."
+        raise
 
 
 def _request(plate_path: str, given: dict[str, Any]) -> _Request:

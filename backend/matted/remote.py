@@ -75,7 +75,9 @@ def propagate(client: Client, job: Job, *, weights: str, on_step: OnStep, stoppe
             confidence[event.frame] = tuple(event.confidence[name] for name in objects)
 
     done = _follow(client, accepted, on_step=on_step, stopped=stopped, note=note)
-    return JobResult(Path(str(done.folder)), objects, confidence, _suggestions(done), done.computed)
+    return JobResult(
+        Path(str(done.folder)), objects, dict(sorted(confidence.items())), _suggestions(done), done.computed
+    )
 
 
 def suggest(

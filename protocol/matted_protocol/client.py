@@ -76,14 +76,14 @@ class Client:
             read_connection(path)
         client = cls(path, name=name)
         try:
-            client._wait_for_daemon(started, path, time.monotonic() + timeout)
+            client._wait_for_daemon(started, path, name, time.monotonic() + timeout)
         except BaseException:
             client.close()
             raise
         return client
 
-    def _wait_for_daemon(self, started: Any, path: Path, deadline: float) -> None:
-        waiting = self._link.ask(m.Hello())
+    def _wait_for_daemon(self, started: Any, path: Path, name: str, deadline: float) -> None:
+        waiting = self._link.ask(m.Hello(name))
         give_up = deadline
         while not waiting.done.wait(0.05):
             if started is not None and started.poll() is not None:
