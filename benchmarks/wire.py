@@ -35,7 +35,8 @@ KINDS = (("uint8", "RGB"), ("half", "RGB"), ("half", "RGBA"), ("float", "RGBA"))
 @click.option("--pings", default=1000, show_default=True)
 @click.option("--size", default="1920x1080", show_default=True)
 @click.option("--frames", default=8, show_default=True)
-def main(pings: int, size: str, frames: int) -> None:
+@click.option("--work", default="854x480", show_default=True, help="Size of the frames that are made meanwhile.")
+def main(pings: int, size: str, frames: int, work: str) -> None:
     """Measure and print."""
     width, height = (int(side) for side in size.split("x"))
     with TemporaryDirectory(prefix="matted-wire-") as name:
@@ -45,7 +46,7 @@ def main(pings: int, size: str, frames: int) -> None:
             with Client.connect(folder / "daemon.json", start=False) as client:
                 print(f"| ping of {pings}, ms | median | 95 % | 99 % | 99.9 % | worst |\n|---|---|---|---|---|---|")
                 print(distribution("idle", ping(client, pings)))
-                print(distribution("while 854x480 frames are made", under_load(client, folder, pings)))
+                print(distribution(f"while {work} frames are made", under_load(client, folder, pings, work)))
                 print(f"\n| {frames} frames of {size} | by wire, MB/s | by path, MB/s |\n|---|---|---|")
                 for dtype, channels in KINDS:
                     sent, named = pixels(client, folder, (width, height), frames, dtype, channels)
@@ -66,9 +67,10 @@ def ping(client: Client, count: int) -> list[float]:
     return times
 
 
-def under_load(client: Client, folder: Path, count: int) -> list[float]:
+def under_load(client: Client, folder: Path, count: int, work: str) -> list[float]:
     """Pings while a job runs, and no others."""
-    drawn = draw_demo(folder / "shot", frames=FrameRange(1001, 1048), size=(854, 480))
+    width, height = (int(side) for side in work.split("x"))
+    drawn = draw_demo(folder / "shot", frames=FrameRange(1001, 1024), size=(width, height))
     shot = client.open_shot(drawn.plate).shot
     for frame in drawn.keyframe_frames:
         client.set_keyframe(shot, frame, path=drawn.keyframes / f"keyframe.{frame}.exr")
