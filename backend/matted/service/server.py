@@ -11,7 +11,6 @@ import logging
 import queue
 import socket
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -24,7 +23,8 @@ from zmq.auth.thread import ThreadAuthenticator
 from matted.errors import MattedError, RequestError
 from matted.service.envelope import MAX_BUFFER, BadEnvelope, Envelope, pack, readable, unpack
 from matted.service.gate import Gate
-from matted.service.watching import Handlers, Peer, Watching
+from matted.service.post import Peer, Post
+from matted.service.watching import Handlers, Watching
 from matted_protocol import messages
 
 MAX_UNANSWERED = 64
@@ -33,10 +33,6 @@ MAX_PIXELS_UNANSWERED = 4
 """Of those, requests that bring pixels."""
 MAX_PENDING = 2 * 2**30
 """Bytes of all unanswered requests together."""
-MAX_OUTBOX = 64 * 2**20
-"""Bytes that wait for a client that does not read; beyond, it loses its watches."""
-MAX_OUTBOX_MESSAGES = 2048
-"""Messages that wait for it."""
 SILENT = 60.0
 """Seconds after which a client that said nothing is forgotten, with its watches."""
 THREADS = 8
@@ -72,11 +68,12 @@ class Server:
         self._wake_in.setblocking(False)
         self._wake_out.setblocking(False)
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="request")
-        self._watching = Watching(self._clients, handlers, pool=self._pool, call=self.call, send=self._send)
         self._authenticator = ThreadAuthenticator(context)
         self._authenticator.start()
         self._authenticator.configure_curve_callback(domain="*", credentials_provider=gate)
         self._router = _router(context, gate)
+        self._post = Post(self._router, self._clients)
+        self._watching = Watching(self._clients, handlers, pool=self._pool, call=self.call, send=self._post.send)
         try:
             self._router.bind(bind)
         except zmq.ZMQError:
@@ -119,7 +116,7 @@ class Server:
         looked = time.monotonic()
         try:
             while not self._stopping:
-                ready = dict(poller.poll(int(TICK * 1000) if self._owing() else 1000))
+                ready = dict(poller.poll(int(TICK * 1000) if self._post.owing() else 1000))
                 if self._wake_in.fileno() in ready:
                     self._run_calls()
                 if self._router in ready:
@@ -174,7 +171,7 @@ class Server:
         user = self._gate.user(key)
         client = self._clients.get(name)
         if client is not None and (user is None or client.key != key):
-            self._forget(name)  # its key was taken off the list, or somebody else took its name
+            self._post.forget(name)  # its key was taken off the list, or somebody else took its name
             client = None
         if user is None:
             self._shut_out(name, parts)
@@ -186,7 +183,7 @@ class Server:
             request = unpack(parts)
         except BadEnvelope as bad:
             _log.warning("refused a message", extra={"request": bad.parent, "user": user.name, "code": bad.error.code})
-            self._send(name, pack(messages.ERROR, _told(bad.error), parent=bad.parent))
+            self._post.send(name, pack(messages.ERROR, _told(bad.error), parent=bad.parent))
             return
         if not self._answer_now(name, client, request):
             self._queue(name, client, request)
@@ -198,16 +195,16 @@ class Server:
             parent = bad.parent
         message = "This client's key has been taken off the daemon's list."
         error = RequestError("not_allowed", message, hint="Ask for a new connection file.")
-        self._send(name, pack(messages.ERROR, _told(error), parent=parent))
+        self._post.send(name, pack(messages.ERROR, _told(error), parent=parent))
 
     def _answer_now(self, name: bytes, client: Peer, request: Envelope) -> bool:
         body = request.body
         if isinstance(body, messages.Ping):
-            self._send(name, pack(messages.REPLY, messages.Pong(self._welcome.instance), parent=request.id))
+            self._post.send(name, pack(messages.REPLY, messages.Pong(self._welcome.instance), parent=request.id))
         elif isinstance(body, messages.Hello):
             _log.info("hello from %s", body.client, extra={"request": request.id, "user": client.user.name})
             welcome = {**asdict(self._welcome), "user": client.user.name, "operator": client.user.operator}
-            self._send(name, pack(messages.REPLY, welcome, parent=request.id))
+            self._post.send(name, pack(messages.REPLY, welcome, parent=request.id))
         elif isinstance(body, messages.Ack):
             watch = client.watches.get(body.job)
             if watch is not None:
@@ -226,7 +223,7 @@ class Server:
         ):
             message = "The daemon has too many requests to answer."
             error = RequestError("busy", message, hint="Wait for some answers, then ask again.")
-            self._send(name, pack(messages.ERROR, _told(error), parent=request.id))
+            self._post.send(name, pack(messages.ERROR, _told(error), parent=request.id))
             return
         client.unanswered += 1
         client.pixels += pixels
@@ -262,7 +259,7 @@ class Server:
         def answer() -> None:
             if job is not None and isinstance(request.body, messages.Watch | messages.Propagate | messages.Suggest):
                 self._watching.begin(name, request, job)
-            self._send(name, frames, then=lambda: self._answered(name, client, request, in_turn))
+            self._post.send(name, frames, then=lambda: self._answered(name, client, request, in_turn))
 
         self.call(answer)
 
@@ -274,75 +271,13 @@ class Server:
             client.busy = False
             self._next(name, client)
 
-    # Sending
-
-    def _send(self, name: bytes, frames: list[Any], *, then: Callable[[], None] = lambda: None) -> None:
-        """Send, or keep for later when the client does not read; ``then`` runs once the message is off our hands."""
-        client = self._clients.get(name)
-        if client is not None and client.outbox:
-            self._keep(name, client, frames, then)
-            return
-        if self._sent(name, frames) or client is None:
-            then()
-        else:
-            self._keep(name, client, frames, then)
-
-    def _sent(self, name: bytes, frames: list[Any]) -> bool:
-        """Whether a message is off our hands: on its way, or for somebody who is gone."""
-        try:
-            self._router.send_multipart([name, *frames], zmq.NOBLOCK, copy=True)
-        except zmq.Again:
-            return False
-        except zmq.ZMQError as error:
-            if error.errno != zmq.EHOSTUNREACH:
-                raise
-            self._forget(name)
-        return True
-
-    def _keep(self, name: bytes, client: Peer, frames: list[Any], then: Callable[[], None]) -> None:
-        size = sum(map(len, frames))
-        if client.outbox_bytes + size > MAX_OUTBOX or len(client.outbox) >= MAX_OUTBOX_MESSAGES:
-            _log.warning("forgot a client that does not read", extra={"user": client.user.name})
-            self._forget(name)
-            then()
-            return
-        client.outbox.append((frames, then))
-        client.outbox_bytes += size
-
-    def _forget(self, name: bytes) -> None:
-        """A client is gone. What it asked for is still carried out; what waits for it is dropped."""
-        client = self._clients.pop(name, None)
-        if client is None:
-            return
-        client.watches.clear()
-        outbox, client.outbox = client.outbox, deque()
-        client.outbox_bytes = 0
-        for _, then in outbox:
-            then()
-
-    def _owing(self) -> bool:
-        return any(client.outbox for client in self._clients.values())
-
     def _tidy(self, now: float) -> None:
         for name, client in list(self._clients.items()):
-            self._drain(name, client)
+            if self._post.drain(name, client):
+                self._watching.go_on(name, client)
             silent = now - client.heard > SILENT and not client.unanswered
             if silent or self._gate.user(client.key) is None:
-                self._forget(name)
-
-    def _drain(self, name: bytes, client: Peer) -> None:
-        """Send what waits for a client, as far as it reads; its watches go on once that is gone."""
-        if not client.outbox:
-            return
-        while client.outbox:
-            frames, then = client.outbox[0]
-            if not self._sent(name, frames) or self._clients.get(name) is not client:
-                return
-            client.outbox.popleft()
-            client.outbox_bytes -= sum(map(len, frames))
-            then()
-        for watch in list(client.watches.values()):
-            self._watching.pump(name, watch)
+                self._post.forget(name)
 
 
 def internal(request: str) -> RequestError:

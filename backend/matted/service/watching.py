@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 from matted.service.envelope import Envelope, pack
 from matted.service.gate import User
+from matted.service.post import Peer
 from matted_protocol import messages
 
 MAX_FLYING = 64 * 2**20
@@ -37,22 +38,6 @@ class Handlers(Protocol):
 
     def events(self, job: str, *, after: int, most: int, with_files: bool) -> list[tuple[str, Any, Sequence[Any]]]:
         """The next events: type, body, buffers."""
-
-
-@dataclass
-class Peer:
-    """One connection: what it has been asked and not answered yet."""
-
-    user: User
-    key: str
-    heard: float = 0.0
-    unanswered: int = 0
-    pixels: int = 0
-    waiting: deque[Envelope] = field(default_factory=deque)
-    busy: bool = False
-    outbox: deque[tuple[list[Any], Callable[[], None]]] = field(default_factory=deque)
-    outbox_bytes: int = 0
-    watches: dict[str, Watch] = field(default_factory=dict)
 
 
 @dataclass
@@ -124,6 +109,11 @@ class Watching:
             watch = client.watches.get(event.job)
             if watch is not None and not (watch.news or watch.busy or client.outbox):
                 self._send(name, pack("progress", event, parent=watch.parent))
+
+    def go_on(self, name: bytes, client: Peer) -> None:
+        """A client reads again."""
+        for watch in list(client.watches.values()):
+            self.pump(name, watch)
 
     def pump(self, name: bytes, watch: Watch) -> None:
         """Fetch the next events of a watch, as many as it has credit for, once the client reads."""

@@ -15,8 +15,8 @@ import zmq
 
 from fakes.raw_client import Raw, another_user, connection_of, drawn_pixels, files_of, memory_of, wait_until
 from fakes.running_daemon import DaemonHere
+from matted.service import post, watching
 from matted.service import server as server_module
-from matted.service import watching
 from matted.service.store import JobRow
 
 SHORT = 0.5
@@ -228,7 +228,7 @@ def flood(peer, other, *, fewest, stopped):
 
 @linux
 def test_when_a_client_never_reads_then_it_is_cut_off_and_others_do_not_notice(here, server, monkeypatch, caplog):
-    monkeypatch.setattr(server_module, "MAX_OUTBOX_MESSAGES", 500)
+    monkeypatch.setattr(post, "MAX_OUTBOX_MESSAGES", 500)
     for _ in range(20):
         finished_job(here, frames=1)
     other = here.client()
