@@ -107,7 +107,7 @@ _state_option = click.option(
 @click.option("--map", "mapping", multiple=True, type=Mapped(), help="How clients spell a folder: P:/=/mnt/shows.")
 @click.option("--device", "devices", multiple=True, help="cuda:1, mps, cpu; repeat it [every GPU, else the CPU].")
 @click.option("--memory-budget", type=Size(), help="Memory it may hold [half of the machine's].")
-@click.option("--spool-budget", type=Size(), default="100G", show_default=True, help="Disk for sent pixels.")
+@click.option("--spool-budget", type=Size(), default="100G", show_default=True, help="Disk for pixels it keeps.")
 @click.option("--idle", type=click.FloatRange(1), default=900, show_default=True, help="Seconds until networks unload.")
 @_connection_option
 @_state_option

@@ -55,7 +55,7 @@ class DaemonSettings:
         weights: folder of named weights.
         memory_budget: bytes the daemon may hold, of the machine's memory and of each GPU's; above, it lets go of what
             it can compute again. None: half the machine's.
-        spool_budget: bytes of sent pixels kept.
+        spool_budget: bytes of sent pixels kept, and of mattes that nobody named a folder for.
         idle: seconds without work after which networks are unloaded.
         command: how a client starts this daemon again.
     """

@@ -32,7 +32,7 @@ class Footage:
     Attributes:
         store: where sent pixels and kept masks lie.
         paths: which files clients may name.
-        spool_budget: bytes of sent pixels kept for all shots together.
+        spool_budget: bytes of sent pixels and of mattes without a folder, for all shots together.
     """
 
     store: Store
@@ -151,7 +151,7 @@ class Footage:
         if any(other.suffix != path.suffix for other in present):
             message = f"Frame {frame} is {pixels.dtype}, but the frames sent before are of another kind."
             raise RequestError("bad_request", message, hint="Send all frames as integers, or all as half or float.")
-        self._check_room(pixels.size)
+        self.check_room(pixels.size)
         rate = Fraction(*source.frame_rate) if source.frame_rate else None
         write_pixels(
             path,
@@ -165,13 +165,19 @@ class Footage:
         return len({*present, path})
 
     def spool_used(self) -> int:
-        """Bytes of pixels sent and kept."""
-        return sum(map(_size, (self.store.folder / "plates").glob("*/plate.*")))
+        """Bytes of sent pixels, and of mattes that nobody named a folder for."""
+        plates, mattes = (self.store.folder / name for name in ("plates", "mattes"))
+        return sum(map(_size, (*plates.glob("*/plate.*"), *mattes.glob("*/v*/**/*.*"))))
 
-    def _check_room(self, size: int) -> None:
+    def check_room(self, size: int = 0) -> None:
+        """Refuse what the spool has no room for.
+
+        Raises:
+            RequestError: ``spool_full``.
+        """
         if self.spool_used() + size > self.spool_budget:
-            message = f"The daemon keeps at most {self.spool_budget / 2**30:.1f} GiB of sent pixels, and has them."
-            hint = "Delete shots that are finished, give plates by path, or raise --spool-budget."
+            message = f"The daemon keeps at most {self.spool_budget / 2**30:.1f} GiB of pixels, and has them."
+            hint = "Delete shots that are finished, give plates and mattes by path, or raise --spool-budget."
             raise RequestError("spool_full", message, hint=hint)
 
 

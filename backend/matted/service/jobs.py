@@ -53,7 +53,9 @@ class Jobs:
         masks = self.store.keyframes(row.id)
         shot = self.footage.shot(row, opened, masks, body.frames, operator=user.operator)
         out = self.store.matte_folder(row.id)
-        if body.out is not None:
+        if body.out is None:
+            self.footage.check_room()
+        else:
             out = self.footage.paths.resolve(body.out, operator=user.operator)
         mattes = MatteSettings(**plain(body.mattes))
         weights = self._identify(body.settings.weights, user)

@@ -530,3 +530,22 @@ def test_when_sent_pixels_fill_the_spool_then_more_are_refused_until_a_shot_is_d
         assert client.status().spool_used == 0
         new = client.open_shot(m.PlateSource(size=(64, 64)), name="new").shot
         assert client.put_plate(new, FIRST, pixels, noise.numpy()).frames == 1
+
+
+def test_when_mattes_without_a_folder_fill_the_spool_then_only_those_with_one_are_made(tmp_path):
+    (tmp_path / "small").mkdir()
+    shot = ServedShot(tmp_path / "shot", frames=3)
+    with DaemonHere(tmp_path / "small", spool_budget=1000) as here:
+        client = here.client()
+        id_ = shot.open(client)
+        told(client, client.propagate(id_).job)
+
+        with pytest.raises(DaemonError) as refused:
+            client.propagate(id_, settings=m.Settings(working_size=0))
+        elsewhere = told(client, client.propagate(id_, out=tmp_path / "out", settings=m.Settings(working_size=0)).job)
+
+        assert refused.value.code == "spool_full"
+        assert client.status().spool_used > 1000
+        assert frames_of(elsewhere) == shot.frames
+        client.delete_shot(id_)
+        assert client.status().spool_used == 0
