@@ -12,10 +12,11 @@ from typing import Any, Protocol
 import torch
 
 from matted.errors import Cancelled
+from matted.service.envelope import error_body, plain
 from matted.service.footage import Footage
 from matted.service.scheduler import Scheduler, Ticket
 from matted.service.store import JobRow, Store
-from matted.service.worker import Worker, told
+from matted.service.worker import Worker
 from matted_protocol import messages
 
 _log = logging.getLogger(__name__)
@@ -137,7 +138,7 @@ class Crew:
         """End a job that somebody asked to stop."""
         error = Cancelled("cancelled", "The job was cancelled.", hint="Ask for it again to go on from here.")
         with self._ended:
-            self.end(job, "cancelled", {"error": told(error)}, asked=self._cancelled.get(job))
+            self.end(job, "cancelled", {"error": plain(error_body(error))}, asked=self._cancelled.get(job))
 
     def end(self, job: str, state: str, body: dict[str, Any], *, asked: int | None = None) -> None:
         """Note and tell that a job has ended, unless it was asked for again since ``asked``: then it waits its turn.

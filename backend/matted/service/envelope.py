@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import msgspec
 
-from matted.errors import RequestError
+from matted.errors import MattedError, RequestError
 from matted_protocol import messages
 from matted_protocol.messages import Header
 
@@ -87,6 +87,12 @@ def pack(kind: str, body: Any, *, parent: str | None, buffers: Sequence[Any] = (
 def readable(text: str) -> str:
     """A text that can be sent and logged: a file's name on disk may be no Unicode."""
     return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def error_body(error: MattedError) -> messages.Error:
+    """An error as it goes over the wire."""
+    path = None if error.path is None else str(error.path)
+    return messages.Error(error.code, error.message, error.hint, path, error.frame)
 
 
 def plain(body: Any) -> dict[str, Any]:

@@ -21,7 +21,7 @@ import zmq
 from zmq.auth.thread import ThreadAuthenticator
 
 from matted.errors import MattedError, RequestError
-from matted.service.envelope import MAX_BUFFER, BadEnvelope, Envelope, pack, readable, unpack
+from matted.service.envelope import MAX_BUFFER, BadEnvelope, Envelope, error_body, pack, readable, unpack
 from matted.service.gate import Gate
 from matted.service.post import Peer, Post
 from matted.service.watching import Handlers, Watching
@@ -183,7 +183,7 @@ class Server:
             request = unpack(parts)
         except BadEnvelope as bad:
             _log.warning("refused a message", extra={"request": bad.parent, "user": user.name, "code": bad.error.code})
-            self._post.send(name, pack(messages.ERROR, _told(bad.error), parent=bad.parent))
+            self._post.send(name, pack(messages.ERROR, error_body(bad.error), parent=bad.parent))
             return
         if not self._answer_now(name, client, request):
             self._queue(name, client, request)
@@ -195,7 +195,7 @@ class Server:
             parent = bad.parent
         message = "This client's key has been taken off the daemon's list."
         error = RequestError("not_allowed", message, hint="Ask for a new connection file.")
-        self._post.send(name, pack(messages.ERROR, _told(error), parent=parent))
+        self._post.send(name, pack(messages.ERROR, error_body(error), parent=parent))
 
     def _answer_now(self, name: bytes, client: Peer, request: Envelope) -> bool:
         body = request.body
@@ -223,7 +223,7 @@ class Server:
         ):
             message = "The daemon has too many requests to answer."
             error = RequestError("busy", message, hint="Wait for some answers, then ask again.")
-            self._post.send(name, pack(messages.ERROR, _told(error), parent=request.id))
+            self._post.send(name, pack(messages.ERROR, error_body(error), parent=request.id))
             return
         client.unanswered += 1
         client.pixels += pixels
@@ -251,10 +251,10 @@ class Server:
             _log.debug("answered", extra={**extra, "seconds": round(time.monotonic() - started, 4)})
         except MattedError as error:
             _log.info("refused: %s", readable(error.message), extra={**extra, "code": error.code})
-            frames = pack(messages.ERROR, _told(error), parent=request.id)
+            frames = pack(messages.ERROR, error_body(error), parent=request.id)
         except Exception:
             _log.exception("failed", extra=extra)
-            frames = pack(messages.ERROR, _told(internal(request.id)), parent=request.id)
+            frames = pack(messages.ERROR, error_body(internal(request.id)), parent=request.id)
 
         def answer() -> None:
             if job is not None and isinstance(request.body, messages.Watch | messages.Propagate | messages.Suggest):
@@ -284,15 +284,6 @@ def internal(request: str) -> RequestError:
     """What a client hears of our own fault; the log has the rest."""
     message = f"The daemon failed to carry out request {request}."
     return RequestError("internal", message, hint="Look for this request in the daemon's log, and report it.")
-
-
-def error_body(error: MattedError) -> messages.Error:
-    """An error as it goes over the wire."""
-    path = None if error.path is None else str(error.path)
-    return messages.Error(error.code, error.message, error.hint, path, error.frame)
-
-
-_told = error_body
 
 
 def _router(context: zmq.Context[Any], gate: Gate) -> zmq.Socket[bytes]:

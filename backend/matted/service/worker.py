@@ -14,6 +14,7 @@ import torch
 from matted.batch.bench import Bench
 from matted.batch.ledger import unwritable
 from matted.errors import MattedError, RequestError
+from matted.service.envelope import error_body, plain
 from matted.service.memory import machine_memory, memory_used
 from matted.service.scheduler import Ticket
 from matted.service.task import Task, begin
@@ -134,7 +135,7 @@ class Worker(threading.Thread):
             _log.error("failed", exc_info=error, extra={"job": job, "device": str(self.device)})
             hint = "Look for this job in the daemon's log, and report it."
             error = RequestError("internal", f"The daemon failed in job {job}.", hint=hint)
-        self._end(job, "failed", {"error": told(error)}, asked=asked)
+        self._end(job, "failed", {"error": plain(error_body(error))}, asked=asked)
 
     def _end(self, job: str, state: str, body: dict[str, Any], *, asked: int | None = None) -> None:
         self._put_down(job)
@@ -152,12 +153,6 @@ class Worker(threading.Thread):
             call()
         except Exception:
             _log.exception("went on after", extra={"device": str(self.device)})
-
-
-def told(error: MattedError) -> dict[str, Any]:
-    """An error as it is kept and told."""
-    path = None if error.path is None else str(error.path)
-    return {"code": error.code, "message": error.message, "hint": error.hint, "path": path, "frame": error.frame}
 
 
 def _hold_to(device: torch.device, budget: int) -> int:
