@@ -14,8 +14,9 @@ import torch
 from matted.errors import Cancelled
 from matted.service.envelope import error_body, plain
 from matted.service.footage import Footage
+from matted.service.job_store import JobRow
 from matted.service.scheduler import Scheduler, Ticket
-from matted.service.store import JobRow, Store
+from matted.service.store import Store
 from matted.service.worker import Worker
 from matted_protocol import messages
 

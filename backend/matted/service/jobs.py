@@ -17,7 +17,8 @@ from matted.service.crew import Crew
 from matted.service.envelope import plain, revive
 from matted.service.footage import Footage, session_settings
 from matted.service.gate import User
-from matted.service.store import JobRow, MaskRow, ShotRow, Store, identity
+from matted.service.job_store import JobRow
+from matted.service.store import MaskRow, ShotRow, Store, identity
 from matted.weights import KNOWN, Identity, identify
 from matted_protocol import messages
 

@@ -1,4 +1,4 @@
-"""What the daemon must not forget: shots, objects, keyframes, jobs and their events, in SQLite beside plain files.
+"""What the daemon must not forget: shots, objects, keyframes and jobs, in SQLite beside plain files.
 
 Everything acknowledged was committed first, so that a killed daemon finds it again. Masks are kept by content, so a
 job's snapshot of the keyframes costs nothing and stays true when the artist's file changes.
@@ -10,17 +10,15 @@ import hashlib
 import json
 import re
 import shutil
-import sqlite3
 import tempfile
-import threading
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from matted.errors import RequestError
 from matted.service.database import Database
+from matted.service.job_store import JobStore, require_shot
 
 SCHEMA = """
 CREATE TABLE shots(number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT UNIQUE NOT NULL, user TEXT NOT NULL,
@@ -39,9 +37,6 @@ CREATE TABLE events(job TEXT NOT NULL, seq INTEGER NOT NULL, type TEXT NOT NULL,
 CREATE UNIQUE INDEX one_matte_a_frame ON events(job, frame) WHERE type = 'frame_done';
 """
 SCHEMA_VERSION = 1
-
-UNFINISHED = ("queued", "running")
-ENDS = ("job_done", "job_failed")
 
 WORKSPACE = ".matted-"
 """How folders begin that are gone after use."""
@@ -72,35 +67,7 @@ class MaskRow:
     pick: tuple[str, ...] | None = None
 
 
-@dataclass(frozen=True)
-class JobRow:
-    """A job. ``content`` is all it needs to be run again after a restart; ``seq`` the number of its last event."""
-
-    id: str
-    number: int
-    shot: str
-    user: str
-    kind: str
-    priority: str
-    state: str
-    content: dict[str, Any]
-    folder: str | None
-    total: int
-    done: int
-    seq: int
-    error: dict[str, Any] | None
-
-
-@dataclass(frozen=True)
-class EventRow:
-    """One numbered event of a job."""
-
-    seq: int
-    type: str
-    body: dict[str, Any]
-
-
-class Store:
+class Store(JobStore):
     """The daemon's memory on disk. Safe to use from several threads.
 
     Args:
@@ -114,12 +81,9 @@ class Store:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._db = Database(folder / "matted.db", schema=SCHEMA, version=SCHEMA_VERSION)
-        self._lock = threading.RLock()
+        super().__init__(Database(folder / "matted.db", schema=SCHEMA, version=SCHEMA_VERSION))
         self._coming: Counter[str] = Counter()
         """Masks that are kept and not noted yet, by sha256; those that were refused stay here until the next start."""
-        self._asked: Counter[str] = Counter()
-        """How often each job was asked for since the start."""
         self._sweep()
         self._drop_halves()
 
@@ -172,7 +136,7 @@ class Store:
         """
         content = {key: value for key, value in asdict(mask).items() if key not in ("frame", "object")}
         with self._db.change() as db:
-            _require_shot(db, shot)
+            require_shot(db, shot)
             row = (shot, mask.frame, mask.object or "", json.dumps(content))
             db.execute("INSERT OR REPLACE INTO keyframes VALUES(?, ?, ?, ?)", row)
             self._declare(db, shot, mask.names)
@@ -220,122 +184,6 @@ class Store:
         """Where mattes lie that were asked for without a folder."""
         return self.folder / "mattes" / shot
 
-    # Jobs
-
-    def submit(self, job: JobRow) -> JobRow:
-        """Note a job, or set one that failed or was cancelled going again; a queued, running or done one stays.
-
-        Raises:
-            RequestError: ``shot_missing``: it was deleted meanwhile.
-        """
-        with self._lock, self._db.change() as db:
-            _require_shot(db, job.shot)
-            self._asked[job.id] += 1
-            fresh = "INSERT OR IGNORE INTO jobs(id, shot, user, kind, priority, state, content, folder, total)"
-            text = json.dumps(job.content, sort_keys=True)
-            row = (job.id, job.shot, job.user, job.kind, job.priority, "queued", text, job.folder, job.total)
-            if not db.execute(f"{fresh} VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)", row).rowcount:
-                ended = "id = ? AND state IN ('failed', 'cancelled')"
-                if db.execute(f"UPDATE jobs SET state = 'queued', error = NULL WHERE {ended}", (job.id,)).rowcount:
-                    self._forget_ends(db, job.id)
-                unfinished = "id = ? AND state IN ('queued', 'running')"
-                db.execute(f"UPDATE jobs SET priority = ? WHERE {unfinished}", (job.priority, job.id))
-            return _job_row(db.execute(_JOBS.format("id = ?"), (job.id,)).fetchone())
-
-    def again(self, job: str) -> None:
-        """Set a finished job going again, because some of its mattes are gone."""
-        with self._db.change() as db:
-            db.execute("UPDATE jobs SET state = 'queued', error = NULL WHERE id = ?", (job,))
-            self._forget_ends(db, job)
-
-    def asked(self, job: str) -> int:
-        """How often a job was asked for since the start."""
-        with self._lock:
-            return self._asked[job]
-
-    def job(self, job: str) -> JobRow | None:
-        """The job with this id."""
-        found = self.jobs("id = ?", job)
-        return found[0] if found else None
-
-    def jobs(self, where: str = "1", *values: Any) -> list[JobRow]:
-        """Jobs that satisfy an SQL condition of this module's callers, oldest first."""
-        return [_job_row(row) for row in self._db.all(_JOBS.format(where), *values)]
-
-    def set_state(self, job: str, state: str) -> None:
-        """Note that a job is ``queued`` or ``running``."""
-        with self._db.change() as db:
-            db.execute("UPDATE jobs SET state = ? WHERE id = ?", (state, job))
-
-    def set_folder(self, job: str, folder: str) -> None:
-        """Note the version folder a job is made in."""
-        with self._db.change() as db:
-            db.execute("UPDATE jobs SET folder = ? WHERE id = ?", (folder, job))
-
-    def end(self, job: str, state: str, body: Mapping[str, Any], *, asked: int | None = None) -> bool:
-        """Note how a job ended, in the job and as its last event. A job that is gone stays gone.
-
-        Args:
-            job: its id.
-            state: ``done``, ``failed`` or ``cancelled``.
-            body: of the event.
-            asked: what :meth:`asked` said when the end was decided; a job asked for again since then does not end.
-
-        Returns:
-            whether it ended.
-        """
-        kind = "job_done" if state == "done" else "job_failed"
-        error = json.dumps(body["error"]) if "error" in body else None
-        with self._lock, self._db.change() as db:
-            if asked is not None and asked != self._asked[job]:
-                return False
-            if db.execute("UPDATE jobs SET state = ?, error = ? WHERE id = ?", (state, error, job)).rowcount:
-                self._forget_ends(db, job)
-                self._add_event(db, job, kind, body, None)
-            return True
-
-    def add_event(self, job: str, kind: str, body: Mapping[str, Any], *, frame: int | None = None) -> None:
-        """Number and keep an event; the matte of a frame is told once."""
-        with self._db.change() as db:
-            known = db.execute("SELECT 1 FROM jobs WHERE id = ?", (job,)).fetchone()
-            told = kind == "frame_done" and (frame,) in db.execute(_FRAMES_DONE, (job,)).fetchall()
-            if known and not told:
-                self._add_event(db, job, kind, body, frame)
-
-    def events(self, job: str, *, after: int, most: int) -> list[EventRow]:
-        """The next events of a job."""
-        found = self._db.all(
-            "SELECT seq, type, body FROM events WHERE job = ? AND seq > ? ORDER BY seq LIMIT ?", job, after, most
-        )
-        return [EventRow(seq, kind, json.loads(body)) for seq, kind, body in found]
-
-    def frames_done(self, job: str) -> set[int]:
-        """Frames whose mattes were told."""
-        return {frame for (frame,) in self._db.all(_FRAMES_DONE, job)}
-
-    def forget_frames(self, job: str, frames: Iterable[int]) -> None:
-        """Take back the events of mattes that are no longer there."""
-        with self._db.change() as db:
-            rows = [(job, frame) for frame in frames]
-            db.executemany("DELETE FROM events WHERE job = ? AND type = 'frame_done' AND frame = ?", rows)
-
-    def _forget_ends(self, db: sqlite3.Connection, job: str) -> None:
-        db.execute("DELETE FROM events WHERE job = ? AND type IN (?, ?)", (job, *ENDS))
-
-    def _add_event(
-        self, db: sqlite3.Connection, job: str, kind: str, body: Mapping[str, Any], frame: int | None
-    ) -> None:
-        """Numbers are never used twice, also not those of events that were taken back."""
-        db.execute("UPDATE jobs SET seq = seq + 1 WHERE id = ?", (job,))
-        number = "(SELECT seq FROM jobs WHERE id = ?)"
-        row = (job, job, kind, frame, json.dumps(body))
-        db.execute(f"INSERT INTO events(job, seq, type, frame, body) VALUES(?, {number}, ?, ?, ?)", row)
-
-    def _declare(self, db: sqlite3.Connection, shot: str, names: Iterable[str]) -> None:
-        for name in names:
-            next_id = "(SELECT coalesce(max(id), 0) + 1 FROM objects WHERE shot = ?)"
-            db.execute(f"INSERT OR IGNORE INTO objects(shot, id, name) VALUES(?, {next_id}, ?)", (shot, shot, name))
-
     def _sweep(self) -> None:
         """Delete the files that nobody needs: those of shots that are gone, masks replaced or refused."""
         with self._lock:
@@ -356,28 +204,11 @@ class Store:
                 shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
 
 
-_JOBS = """SELECT id, number, shot, user, kind, priority, state, content, folder, total,
-                  (SELECT count(*) FROM events e WHERE e.job = jobs.id AND e.type = 'frame_done'), seq, error
-           FROM jobs WHERE {} ORDER BY number"""
-_FRAMES_DONE = "SELECT frame FROM events WHERE job = ? AND type = 'frame_done'"
-
-
-def _require_shot(db: sqlite3.Connection, shot: str) -> None:
-    if db.execute("SELECT 1 FROM shots WHERE id = ?", (shot,)).fetchone() is None:
-        raise RequestError("shot_missing", f"There is no shot {shot}.", hint="Open the shot again.")
-
-
 def _keep_only(folder: Path, names: set[str]) -> None:
     """Delete what lies in ``folder`` under an id of ours that is not among ``names``."""
     for path in folder.glob("*"):
         if re.fullmatch(r"[0-9a-f]{16}|[0-9a-f]{64}", path.name) and path.name not in names:
             shutil.rmtree(path, ignore_errors=True)
-
-
-def _job_row(row: Iterable[Any]) -> JobRow:
-    values = list(row)
-    values[7], values[12] = json.loads(values[7]), json.loads(values[12] or "null")
-    return JobRow(*values)
 
 
 def mask_row(found: Mapping[str, Any]) -> MaskRow:

@@ -18,7 +18,8 @@ from matted.errors import PlateError
 from matted.media.matte import MatteSettings
 from matted.service.envelope import plain, revive
 from matted.service.footage import session_settings
-from matted.service.store import JobRow, ShotRow, mask_row
+from matted.service.job_store import JobRow
+from matted.service.store import ShotRow, mask_row
 from matted.weights import KNOWN, identify
 from matted_protocol import messages
 

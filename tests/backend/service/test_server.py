@@ -17,7 +17,7 @@ from fakes.raw_client import Raw, another_user, connection_of, drawn_pixels, fil
 from fakes.running_daemon import DaemonHere
 from matted.service import post, watching
 from matted.service import server as server_module
-from matted.service.store import JobRow
+from matted.service.job_store import JobRow
 
 SHORT = 0.5
 """Seconds in which nothing may come."""

@@ -10,7 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from matted.errors import RequestError
-from matted.service.store import JobRow, MaskRow, Store
+from matted.service.job_store import JobRow
+from matted.service.store import MaskRow, Store
 from matted_protocol.errors import DaemonError
 
 CONTENT = {"plate": {"path": "/a.####.exr"}, "objects": ["hero"]}
@@ -278,7 +279,8 @@ def test_whatever_happens_to_a_job_then_event_numbers_only_grow(tmp_path_factory
 WRITER = """
 import sys
 from pathlib import Path
-from matted.service.store import JobRow, MaskRow, Store
+from matted.service.job_store import JobRow
+from matted.service.store import MaskRow, Store
 
 store = Store(Path(sys.argv[1]))
 shot = store.open_shot("anna", {"objects": []}).id
