@@ -9,6 +9,7 @@ from pathlib import Path
 
 from matted.batch.keyframes import Keyframes, MaskSource, in_order
 from matted.batch.shot import Shot
+from matted.batch.stamp import HINT, Stamp
 from matted.engine.plan import Direction
 from matted.engine.session import SessionSettings
 from matted.errors import KeyframeError, PlateError, RequestError
@@ -40,14 +41,16 @@ class Footage:
     spool_budget: int
     _sizes: dict[str, tuple[tuple[str, int, int], tuple[int, int]]] = field(init=False, default_factory=dict)
 
-    def plate(self, shot: str, source: PlateSource, *, operator: bool) -> Plate:
-        """The plate of a shot, as it is on disk now.
+    def plate(self, shot: str, source: PlateSource, *, operator: bool, stamp: Stamp | None = None) -> Plate:
+        """The plate of a shot, as it is on disk now; with a ``stamp`` only the frames there were then.
 
         Raises:
-            PlateError: it is not there or cannot be read.
+            PlateError: it is not there or cannot be read; ``plate_changed``.
             RequestError: ``path_outside``.
         """
         sequence = self._sequence(shot, source, operator=operator)
+        if stamp is not None:
+            sequence = stamp.narrowed(sequence)
         return Plate(sequence, color=self.color(source, operator=operator), part=source.part, layer=source.layer)
 
     def extent(self, shot: str, source: PlateSource, *, operator: bool) -> tuple[tuple[int, int], FrameSequence]:
@@ -101,15 +104,34 @@ class Footage:
             ColorTransform(color, FileColor(file_format="openexr", is_float=True))
 
     def shot(
-        self, row: ShotRow, opened: OpenShot, masks: Sequence[MaskRow], frames: Range | None, *, operator: bool
+        self,
+        row: ShotRow,
+        opened: OpenShot,
+        masks: Sequence[MaskRow],
+        frames: Range | None,
+        *,
+        operator: bool,
+        stamp: Stamp | None = None,
     ) -> Shot:
-        """What a job works on: the plate, these masks, and the frames asked for.
+        """What a job works on: the plate, these masks, and the frames asked for. It is pinned: the plate must stay so.
+
+        Args:
+            row: the shot.
+            opened: how it was opened.
+            masks: the keyframes.
+            frames: the frames asked for; None takes the shot's.
+            operator: who asks.
+            stamp: the plate's files when the job was submitted; None takes those there are now.
 
         Raises:
             KeyframeError: ``no_keyframe``, ``keyframe_outside``.
-            PlateError, RequestError: the plate cannot be had.
+            PlateError, RequestError: the plate cannot be had; ``plate_changed``.
         """
-        plate = self.plate(row.id, opened.plate, operator=operator)
+        plate = self.plate(row.id, opened.plate, operator=operator, stamp=stamp)
+        now = Stamp.of(plate.sequence)
+        if stamp is not None and now != stamp:
+            message = f"The plate {plate.sequence.pattern} has changed since the job was submitted."
+            raise PlateError("plate_changed", message, hint=HINT, path=plate.sequence.pattern)
         if not masks:
             message = "This shot has no keyframe yet."
             raise KeyframeError("no_keyframe", message, hint="Draw a mask on at least one frame and add it.")
@@ -117,7 +139,7 @@ class Footage:
             check_inside(mask.frame, plate.sequence)
         chosen = frames or opened.frames
         keyframes = self.keyframes(masks, opened.objects, plate.info.size)
-        return Shot(plate, keyframes, FrameRange(*chosen) if chosen else None, opened.missing)
+        return Shot(plate, keyframes, FrameRange(*chosen) if chosen else None, opened.missing, now)
 
     def keyframes(self, masks: Sequence[MaskRow], declared: Sequence[str], size: tuple[int, int]) -> Keyframes:
         """The kept masks, as ``batch`` reads masks."""

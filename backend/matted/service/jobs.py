@@ -11,6 +11,7 @@ from typing import Any
 
 import matted
 from matted.batch.job import Job, claim
+from matted.batch.shot import Shot
 from matted.errors import MattedError, RequestError
 from matted.media.matte import MatteSettings, MatteWriter
 from matted.service.crew import Crew
@@ -61,8 +62,7 @@ class Jobs:
         mattes = MatteSettings(**plain(body.mattes))
         weights = self._identify(body.settings.weights, user)
         job = Job(shot, out, weights, session_settings(body.settings), mattes, body.suggestions)
-        content = self._content(row, body, masks, user, out)
-        content["stamp"] = shot.stamp()
+        content = self._content(row, body, masks, shot, user, out)
         found = identity([user.name, str(out), job.recipe(), body.suggestions])
         with self._claiming[hash(out) % len(self._claiming)]:  # requests at once still take a folder each, or share one
             known = self.store.job(found)
@@ -90,11 +90,10 @@ class Jobs:
         if body.mattes is not None:
             made = self.footage.paths.resolve(body.mattes, operator=user.operator)
         weights = self._identify(body.settings.weights, user)
-        content = self._content(row, body, masks, user, made)
-        content["stamp"] = shot.stamp()
+        content = self._content(row, body, masks, shot, user, made)
         asked = {key: value for key, value in content["request"].items() if key not in ("watch", "priority")}
         mattes_seen = [] if made is None else self._stamp(made, user)
-        seen = [content["masks"], content["stamp"], weights.sha256, mattes_seen]
+        seen = [content["masks"], shot.stamp(), weights.sha256, mattes_seen]
         found = identity([user.name, "suggest", asked, seen, matted.__version__])
         total = 0 if made else len(frames)
         self.store.submit(
@@ -178,13 +177,15 @@ class Jobs:
         return identify(name, folder=self.weights)
 
     def _content(
-        self, row: ShotRow, body: Any, masks: Sequence[MaskRow], user: User, folder: Path | None
+        self, row: ShotRow, body: Any, masks: Sequence[MaskRow], shot: Shot, user: User, folder: Path | None
     ) -> dict[str, Any]:
-        """All a job needs to be made again after a restart: the artist may have changed the keyframes since."""
+        """All a job needs to be made again after a restart: keyframes and frames may have been added since."""
+        assert shot.pinned is not None
         return {
             "request": plain(body),
             "opened": row.content,
             "masks": [asdict(mask) for mask in masks],
+            "plate": shot.pinned.files,
             "operator": user.operator,
             "folder": None if folder is None else str(folder),
             "matted": matted.__version__,

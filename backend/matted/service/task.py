@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 from matted.batch.bench import Bench
 from matted.batch.job import Job, Run
 from matted.batch.shot import Shot
+from matted.batch.stamp import Stamp
 from matted.batch.suggesting import Suggesting
 from matted.engine.session import FrameDone
 from matted.engine.suggest import Suggestion, SuggestSettings
-from matted.errors import PlateError
 from matted.media.matte import MatteSettings
 from matted.service.envelope import plain, revive
 from matted.service.footage import session_settings
@@ -139,7 +139,7 @@ def _tell_degraded(row: JobRow, crew: Crew, frame: int | None, message: str) -> 
 
 
 def _shot(row: JobRow, frames: messages.Range | None, crew: Crew) -> Shot:
-    """The shot as it was when the job was submitted.
+    """The shot as it was when the job was submitted; frames that came since are left out.
 
     Raises:
         PlateError: ``plate_changed``.
@@ -147,13 +147,9 @@ def _shot(row: JobRow, frames: messages.Range | None, crew: Crew) -> Shot:
     opened = revive(messages.OpenShot, row.content["opened"])
     masks = [mask_row(mask) for mask in row.content["masks"]]
     operator: bool = row.content["operator"]
-    shot = crew.footage.shot(
-        ShotRow(row.shot, row.user, row.content["opened"]), opened, masks, frames, operator=operator
-    )
-    if shot.stamp() != row.content["stamp"]:
-        message = f"The plate {shot.plate.sequence.pattern} has changed since the job was submitted."
-        raise PlateError("plate_changed", message, hint="Propagate again.", path=shot.plate.sequence.pattern)
-    return shot
+    stamp = Stamp.from_plain(row.content["plate"])
+    opened_row = ShotRow(row.shot, row.user, row.content["opened"])
+    return crew.footage.shot(opened_row, opened, masks, frames, operator=operator, stamp=stamp)
 
 
 def _weights(row: JobRow, settings: messages.Settings, crew: Crew) -> str:

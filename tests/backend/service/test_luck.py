@@ -11,6 +11,7 @@ from contextlib import contextmanager
 import pytest
 import torch
 
+from fakes.drawn_shot import write_plate
 from fakes.running_daemon import WAIT, DaemonHere, DaemonProcess, files_in, frames_of, told
 from fakes.served_shot import ServedShot, Turnstile, mattes_in
 from matted.media.matte import MatteWriter
@@ -90,6 +91,27 @@ def test_when_the_daemon_is_killed_right_after_it_accepted_then_keyframe_and_job
 
 def test_when_the_daemon_is_killed_in_the_middle_then_the_job_goes_on_and_each_event_comes_once(tmp_path, shot):
     survive(tmp_path, shot, kills=(9,))
+
+
+def test_when_frames_are_added_to_the_plate_while_a_job_waits_then_it_goes_on_with_those_it_was_asked_for(
+    tmp_path, shot
+):
+    alone, _ = shot.alone(keyframes=(1001, 1013))
+    with DaemonProcess(tmp_path / "daemon") as daemon:
+        client = daemon.start().client()
+        id_ = shot.open(client, keyframes=(1001, 1013))
+        job = client.propagate(id_, out=tmp_path / "out").job
+        daemon.kill()
+        write_plate(shot.folder / "plate", [shot.frames[-1] + 1])
+        daemon.start()
+
+        events = told(client, job)
+
+        assert sorted(frames_of(events)) == shot.frames
+        assert mattes_in(tmp_path / "out" / "v001") == alone
+        more = client.propagate(id_, out=tmp_path / "out")
+        assert (more.total, more.job != job) == (len(shot.frames) + 1, True)
+        assert len(frames_of(told(client, more.job))) == more.total
 
 
 @pytest.mark.slow
