@@ -65,6 +65,16 @@ def test_when_a_daemon_runs_then_it_makes_the_same_files_bit_for_bit(shot, daemo
     assert told | {"folder": ""} == known | {"folder": ""}
 
 
+def test_when_the_config_is_a_built_in_one_then_the_daemon_takes_it_by_its_name(shot, daemon, monkeypatch):
+    monkeypatch.setenv("OCIO", "ocio://cg-config-v2.2.0_aces-v1.3_ocio-v2.4")
+
+    there = matted("propagate", *ARGUMENTS, "--range", "1001-1003", "--out", "there")
+    here = matted("propagate", *ARGUMENTS, "--range", "1001-1003", "--out", "here", "--local")
+
+    assert there.exit_code == here.exit_code == 0, there.output + here.output
+    assert contents(shot / "there") == contents(shot / "here")
+
+
 def test_when_the_same_command_runs_again_then_nothing_is_made_again(shot, daemon):
     matted("propagate", *ARGUMENTS, "--out", "mattes")
     before = {path: path.stat().st_mtime_ns for path in (shot / "mattes").rglob("*.exr")}

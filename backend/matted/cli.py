@@ -372,7 +372,9 @@ def _request(plate_path: str, given: dict[str, Any]) -> _Request:
     sources = [MaskSource(_absolute(path), name, layer, pick) for name, path in _objects(given.get("objects"))]
     if given.get("keyframes"):
         sources.append(MaskSource(_absolute(given["keyframes"]), None, layer, pick))
-    color = ColorSettings(given.get("colorspace"), _exposure(given.get("exposure", "auto")), os.environ.get("OCIO"))
+    color = ColorSettings(
+        given.get("colorspace"), _exposure(given.get("exposure", "auto")), _config(os.environ.get("OCIO"))
+    )
     plate = Plate(find_sequence(_absolute(plate_path)), color=color, part=given.get("part"), layer=given.get("layer"))
     keyframes = find_keyframes(
         sources,
@@ -392,6 +394,11 @@ def _absolute(path: str | Path) -> Path:
     """A path that means the same from every working directory; a job is the same job wherever it is asked for."""
     whole = Path(path).expanduser().absolute()
     return whole.resolve() if ".." in whole.parts else whole
+
+
+def _config(ocio: str | None) -> str | None:
+    """What ``$OCIO`` names, the same from every working directory."""
+    return ocio if not ocio or ocio.startswith("ocio://") else str(_absolute(ocio))
 
 
 def _say_degraded(frame: int | None, message: str) -> None:

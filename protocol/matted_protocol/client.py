@@ -331,6 +331,8 @@ def _absolute(path: Optional[PathLike]) -> Optional[str]:
     if path is None:
         return None
     text = os.fspath(path)
+    if text.startswith("ocio://"):
+        return text  # a configuration that OpenColorIO has built in
     return text if posixpath.isabs(text) or ntpath.isabs(text) else str(Path.cwd() / text)
 
 

@@ -94,7 +94,8 @@ class PlateSource:
 
     ``path`` is absolute: a pattern (``####``, ``%04d``, ``$F4``, ``@@@@``), a folder or a movie. ``exposure`` is in
     stops and None chooses it from the plate. ``colorspace`` None takes what the files say; sent pixels are sRGB when
-    they are integers and scene-linear Rec.709 when they are half or float. ``ocio`` is the path of a configuration.
+    they are integers and scene-linear Rec.709 when they are half or float. ``ocio`` is
+    the path of a configuration, or the ``ocio://`` name of a built-in one.
     """
 
     path: Optional[str] = None

@@ -7,7 +7,6 @@ import os
 import platform
 import re
 import signal
-import sys
 import time
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
@@ -246,8 +245,3 @@ def _every_device() -> list[str]:
     if torch.cuda.is_available():
         return [f"cuda:{index}" for index in range(torch.cuda.device_count())]
     return [str(weights.choose_device())]
-
-
-def python_command(*arguments: str) -> tuple[str, ...]:
-    """A command line of this very installation."""
-    return (sys.executable, "-m", "matted", *arguments)
