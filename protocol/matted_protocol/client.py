@@ -56,7 +56,13 @@ class Client:
 
     @classmethod
     def connect(
-        cls, file: Optional[PathLike] = None, *, name: str = "", start: bool = True, timeout: float = 60.0
+        cls,
+        file: Optional[PathLike] = None,
+        *,
+        name: str = "",
+        start: bool = True,
+        command: Sequence[str] = (),
+        timeout: float = 60.0,
     ) -> "Client":
         """Find the daemon, start it if it is this machine's and does not run, and wait until it answers.
 
@@ -64,6 +70,7 @@ class Client:
             file: the connection file; this user's own unless given.
             name: what this program is, ``nuke 16.0v9``.
             start: whether a daemon may be started.
+            command: how to start it where the connection file does not say; ``matted`` on PATH unless given.
             timeout: seconds until the daemon must have answered.
 
         Raises:
@@ -71,7 +78,7 @@ class Client:
                 ``refused``, ``no_answer`` or ``version_mismatch``.
         """
         path = connection_file() if file is None else Path(file)
-        started = _start(path) if start else None
+        started = _start(path, command) if start else None
         if started is None:
             read_connection(path)
         client = cls(path, name=name)
@@ -306,15 +313,15 @@ class Client:
 _PIXELS_HINT = "Send rows from the top, channels interleaved, without padding, in one contiguous buffer."
 
 
-def _start(path: Path) -> Any:
+def _start(path: Path, given: Sequence[str]) -> Any:
     """The daemon's process if one had to be started."""
     connection: Optional[Connection] = None
     try:
         connection = read_connection(path)
     except DaemonError as error:
-        if error.code != "connection_missing" or not start_command(None):
+        if error.code != "connection_missing" or not start_command(None, given):
             raise
-    command = start_command(connection)
+    command = start_command(connection, given)
     if not command or (connection is not None and answers(connection)):
         return None
     return start(command, path)

@@ -24,10 +24,22 @@ class _Detached(subprocess.Popen[bytes]):
 _STARTED: list[_Detached] = []
 
 
-def start_command(connection: Optional[Connection]) -> tuple[str, ...]:
-    """How to start the daemon here: as the connection file says, ``matted`` on PATH, or the module; () not at all."""
+def start_command(connection: Optional[Connection], given: Sequence[str] = ()) -> tuple[str, ...]:
+    """How to start the daemon here: as the connection file says, as ``given``, ``matted`` on PATH, or the module.
+
+    Args:
+        connection: what the connection file holds; None without one.
+        given: what a host's plugin was installed with; () when it knows no command.
+
+    Returns:
+        The command; () when there is none, or when the daemon is elsewhere.
+    """
     if connection is not None and (connection.command or connection.pid == 0):
+        if given and connection.command and shutil.which(connection.command[0]) is None:
+            return tuple(given)  # what the file names is gone, as after a move
         return connection.command  # without a command and a process the daemon is elsewhere: never one here instead
+    if given:
+        return tuple(given)
     found = shutil.which("matted")
     if found is not None:
         return (found, "serve")

@@ -182,6 +182,39 @@ def test_when_matted_is_on_the_path_then_it_is_what_serves(monkeypatch):
     assert start.start_command(None) == ("/opt/bin/matted", "serve")
 
 
+def test_when_a_host_gives_a_command_then_it_comes_before_the_path(monkeypatch):
+    monkeypatch.setattr(start.shutil, "which", lambda name: f"/opt/bin/{name}")
+
+    assert start.start_command(None, ["/shows/matted/python", "-m", "matted", "serve"])[0] == "/shows/matted/python"
+
+
+def test_when_a_host_gives_a_command_then_the_connection_file_comes_before_it(stopped, command, monkeypatch):
+    monkeypatch.setattr(start.shutil, "which", lambda name: name if name == sys.executable else None)
+
+    assert start.start_command(read_connection(stopped), ["/nowhere/matted"]) == command
+
+
+def test_when_the_command_of_the_file_is_gone_then_the_hosts_starts_the_daemon(stopped, command):
+    write_connection(stopped, replace(read_connection(stopped), command=("/nowhere/matted", "serve")))
+
+    with Client.connect(command=command, timeout=20) as client:
+        client.shutdown()
+
+
+def test_when_there_is_no_file_then_the_hosts_command_starts_the_daemon(stopped, command, count):
+    stopped.unlink()
+
+    with Client.connect(command=command, timeout=20) as client:
+        client.shutdown()
+    assert count.read_text() == "started "
+
+
+def test_when_the_daemon_is_elsewhere_then_the_hosts_command_starts_none_here():
+    elsewhere = Connection("tcp://farm:41234", KEY, KEY, KEY, pid=0, command=())
+
+    assert start.start_command(elsewhere, ["/opt/bin/matted", "serve"]) == ()
+
+
 @pytest.mark.parametrize(("interpreter", "starts"), [("/usr/bin/python3.11", True), ("/opt/Nuke16.0/Nuke16.0", False)])
 def test_when_matted_is_a_module_then_only_an_interpreter_serves_it(monkeypatch, interpreter, starts):
     monkeypatch.setattr(start.importlib.util, "find_spec", lambda name: object())
