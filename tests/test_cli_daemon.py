@@ -49,7 +49,13 @@ def contents(folder):
 
 
 @pytest.mark.parametrize(
-    "more", [[], ["--layout", "layers", "--range", "1002-1006", "--exposure", "0.5"], ["--format", "png16"]]
+    "more",
+    [
+        [],
+        ["--layout", "layers", "--range", "1002-1006", "--exposure", "0.5"],
+        ["--format", "png16"],
+        ["--frame-offset", "1", "--at", "1001", "--range", "1000-1006"],
+    ],
 )
 def test_when_a_daemon_runs_then_it_makes_the_same_files_bit_for_bit(shot, daemon, more):
     before = len(done_jobs(daemon))

@@ -93,6 +93,9 @@ def _shot_options(command: Command) -> Command:
         click.option("--range", "frames", metavar="FIRST-LAST", help="Frames to make mattes for [the whole plate]."),
         click.option("--missing", type=click.Choice(["error", "skip"]), default="error", help="Gaps in the plate."),
         click.option(
+            "--frame-offset", type=int, default=0, metavar="N", help="Frame f is the plate's file or picture f + N [0]."
+        ),
+        click.option(
             "--direction", type=click.Choice(["both", "forward", "backward"]), default="both", show_default=True
         ),
         click.option(
@@ -375,7 +378,8 @@ def _request(plate_path: str, given: dict[str, Any]) -> _Request:
     color = ColorSettings(
         given.get("colorspace"), _exposure(given.get("exposure", "auto")), _config(os.environ.get("OCIO"))
     )
-    plate = Plate(find_sequence(_absolute(plate_path)), color=color, part=given.get("part"), layer=given.get("layer"))
+    sequence = find_sequence(_absolute(plate_path)).shifted(given.get("frame_offset", 0))
+    plate = Plate(sequence, color=color, part=given.get("part"), layer=given.get("layer"))
     keyframes = find_keyframes(
         sources,
         size=(plate.info.width, plate.info.height),

@@ -120,6 +120,7 @@ def _open(client: Client, shot: Shot) -> str:
         part=None if shot.plate.part is None else str(shot.plate.part),
         layer=shot.plate.layer,
         ocio=color.config,
+        offset=shot.plate.sequence.offset,
     )
     frames = shot.frames
     opened = client.open_shot(

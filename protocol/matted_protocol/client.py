@@ -120,6 +120,11 @@ class Client:
         """What the daemon said of itself when it was last reached."""
         return self._link.welcome
 
+    @property
+    def trouble(self) -> Optional[DaemonError]:
+        """Why the daemon is out of reach; None while it answers. Asking does not wait."""
+        return self._link.trouble
+
     def request(
         self,
         body: Any,

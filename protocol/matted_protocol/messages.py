@@ -95,7 +95,8 @@ class PlateSource:
     ``path`` is absolute: a pattern (``####``, ``%04d``, ``$F4``, ``@@@@``), a folder or a movie. ``exposure`` is in
     stops and None chooses it from the plate. ``colorspace`` None takes what the files say; sent pixels are sRGB when
     they are integers and scene-linear Rec.709 when they are half or float. ``ocio`` is
-    the path of a configuration, or the ``ocio://`` name of a built-in one.
+    the path of a configuration, or the ``ocio://`` name of a built-in one. ``offset`` is what to add to a frame of the
+    shot to get the number in its file's name (a movie's pictures count from 1); sent pixels have none.
     """
 
     path: Optional[str] = None
@@ -107,6 +108,7 @@ class PlateSource:
     ocio: Optional[str] = None
     pixel_aspect: float = 1.0
     frame_rate: Optional[tuple[int, int]] = None
+    offset: int = 0
 
     def __post_init__(self) -> None:
         _require((self.path is None) != (self.size is None), "a plate has either a path or a size")
@@ -116,6 +118,8 @@ class PlateSource:
         _require(math.isfinite(self.pixel_aspect) and self.pixel_aspect > 0, "a pixel aspect is above 0")
         if self.frame_rate is not None:
             _require(all(1 <= part < _FRAMES for part in self.frame_rate), "a frame rate is two whole numbers above 0")
+        _require(abs(self.offset) <= _FRAMES, f"a frame offset is -{_FRAMES} to {_FRAMES}")
+        _require(self.path is not None or self.offset == 0, "pixels are sent with the shot's frame numbers: no offset")
 
 
 @dataclass(frozen=True)

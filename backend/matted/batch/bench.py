@@ -235,6 +235,7 @@ def plate_identity(shot: Shot, loaded: Loaded, settings: SessionSettings) -> str
         {
             "folder": plate.sequence.path(plate.frames[0]).parent,
             "files": shot.stamp(),
+            "offset": plate.sequence.offset,
             "color": asdict(plate.color),
             "picture": [plate.part, plate.layer],
             "working": working_shape(height, width, size=settings.working_size),

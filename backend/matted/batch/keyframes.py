@@ -164,7 +164,7 @@ def _check_frames(files: Mapping[int, list[tuple[MaskSource, Path]]], plate: Seq
         path = files[frame][0][1]
         raise KeyframeError(
             "keyframe_outside",
-            f"The mask {path} is for frame {frame}, which the plate {plate.pattern} does not have; it has frames "
+            f"The mask {path} is for frame {frame}, which the plate {plate.title} does not have; it has frames "
             f"{listed(plate.frames)}.",
             hint="Number the mask like the plate frame it was drawn on, or move it away.",
             path=path,

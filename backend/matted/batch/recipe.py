@@ -49,7 +49,7 @@ class Job:
 
     def _plate(self) -> dict[str, Any]:
         plate = self.shot.plate
-        chosen = {"part": plate.part, "layer": plate.layer}
+        chosen = {"part": plate.part, "layer": plate.layer, "offset": plate.sequence.offset or None}
         named = {name: value for name, value in chosen.items() if value is not None}
         return {
             "pattern": plate.sequence.pattern,

@@ -58,7 +58,7 @@ class Shot:
         if gaps and (self.missing == "error" or not chosen):
             raise PlateError(
                 "frame_missing",
-                f"The plate {sequence.pattern} has no frame {listed(gaps)}.",
+                f"The plate {sequence.title} has no frame {listed(gaps)}.",
                 hint="Bring the missing frames, choose another --range, or leave them out with --missing skip.",
                 frame=gaps[0],
             )
@@ -69,7 +69,7 @@ class Shot:
         if frames.first < first or frames.last > last:
             raise PlateError(
                 "frame_outside",
-                f"The range {frames} leaves the plate {self.plate.sequence.pattern}, from {first} to {last}.",
+                f"The range {frames} leaves the plate {self.plate.sequence.title}, from {first} to {last}.",
                 hint=f"Choose a --range inside {first}-{last}.",
                 frame=frames.first if frames.first < first else frames.last,
             )

@@ -1,4 +1,4 @@
-"""Movie files as plates, through PyAV (the ``movie`` extra). Frames are numbered from 1, whatever the time code says.
+"""Movie files as plates, through PyAV (the ``movie`` extra). Pictures are numbered from 1, whatever the time code says.
 
 Colours go through an explicit matrix and range: files often leave theirs untagged, and the decoder's guess moves every
 colour. Seeking is exact: decoding starts at the sync frame before and goes on to the very time stamp asked for.
@@ -44,12 +44,17 @@ def count_frames(path: Path) -> int:
 class Movie:
     """One movie read frame by frame. Reads may come from several threads; one decodes at a time.
 
+    Args:
+        path: the file.
+        offset: what to add to a frame number to get the number of the picture, from 1.
+
     Raises:
         PlateError: PyAV is absent, or the file holds no readable video.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, offset: int = 0) -> None:
         self.path = path
+        self._offset = offset
         self._lock = threading.Lock()
         self._container = _opened(path)
         self._stream = self._container.streams.video[0]
@@ -59,23 +64,24 @@ class Movie:
         self._stamps: list[int] = []
 
     def read(self, frame: int) -> Array:
-        """Display-coded RGB of ``frame`` (from 1): (H, W, 3) float32, 0..1.
+        """Display-coded RGB of ``frame``: (H, W, 3) float32, 0..1.
 
         Raises:
             PlateError: the frame cannot be decoded.
         """
         av = _av()
+        number = frame + self._offset
         with self._lock:
             try:
-                picture = next(self._decoded, None) if frame == self._next else self._seek(frame)
+                picture = next(self._decoded, None) if number == self._next else self._seek(number)
             except av.FFmpegError as error:
                 raise self._unreadable(frame, str(error)) from error
             if picture is None:
                 raise self._unreadable(frame, "the movie ends before it")
-            self._next = frame + 1
+            self._next = number + 1
         return _rgb(picture)
 
-    def header(self, frame: int = 1) -> PlateHeader:
+    def header(self, frame: int) -> PlateHeader:
         """Size, pixel aspect, frame rate and time code of ``frame``."""
         from matted.media.plate import PlateHeader
 
@@ -84,24 +90,25 @@ class Movie:
         return PlateHeader(
             window=Window(0, 0, context.width, context.height),
             pixel_aspect=float(self._stream.sample_aspect_ratio or 1),
-            timecode=_timecode(self._stream.metadata.get("timecode", ""), frame - 1, rate),
+            timecode=_timecode(self._stream.metadata.get("timecode", ""), frame + self._offset - 1, rate),
             frame_rate=rate,
         )
 
-    def _seek(self, frame: int) -> Any:
-        """The picture with the frame's own time stamp, None when there is none."""
+    def _seek(self, number: int) -> Any:
+        """The picture of this number by its own time stamp, None when there is none."""
         if not self._stamps:
             with _opened(self.path) as container:
                 self._stamps = _time_stamps(container)
-        if not 1 <= frame <= len(self._stamps):
+        if not 1 <= number <= len(self._stamps):
             return None
-        wanted = self._stamps[frame - 1]
+        wanted = self._stamps[number - 1]
         self._container.seek(wanted, stream=self._stream, backward=True)
         self._decoded = self._container.decode(self._stream)
         return next((picture for picture in self._decoded if picture.pts is not None and picture.pts >= wanted), None)
 
     def _unreadable(self, frame: int, why: str) -> PlateError:
-        message = f"Frame {frame} of {self.path} cannot be read: {why}."
+        picture = f" (picture {frame + self._offset})" if self._offset else ""
+        message = f"Frame {frame}{picture} of {self.path} cannot be read: {why}."
         hint = "Export the movie again, or as an image sequence."
         return PlateError("plate_unreadable", message, hint=hint, path=self.path, frame=frame)
 

@@ -110,10 +110,10 @@ class Plate:
         self.part = part
         self.layer = layer
         self._lock = threading.Lock()
-        self._movie = movie.Movie(sequence.path(sequence.frames[0])) if sequence.is_movie else None
         first = sequence.frames[0]
+        self._movie = movie.Movie(sequence.path(first), offset=sequence.offset) if sequence.is_movie else None
         if self._movie is not None:
-            header, file_format = self._movie.header(), "movie"
+            header, file_format = self._movie.header(first), "movie"
             channels: tuple[str, ...] = ("R", "G", "B")
             hints = FileColor(file_format="movie", is_float=False)
         else:

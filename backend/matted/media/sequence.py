@@ -1,6 +1,7 @@
 """Find the frames of a plate or of a folder of masks: patterns, folders, single files, movies.
 
-Frame numbers are the ones in the file names: 1001, negative, stepped, with gaps. The folder is listed once.
+Frame numbers are the ones in the file names (1001, negative, stepped, with gaps), unless a host counts otherwise and
+shifts them. The folder is listed once.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ import difflib
 import math
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -34,11 +35,28 @@ class Sequence:
         pattern: what to call the sequence in messages, e.g. ``/shots/plate.####.exr``.
         frames: the frame numbers present, ascending.
         files: the file of each frame; one movie file serves all its frames.
+        offset: what to add to a frame number to get the number in its file's name, or a movie's picture, from 1.
     """
 
     pattern: str
     frames: tuple[int, ...]
     files: Mapping[int, Path] = field(repr=False, hash=False)
+    offset: int = 0
+
+    def shifted(self, offset: int) -> Sequence:
+        """The same files under a host's own numbers: frame ``f`` is the file numbered ``f + offset``."""
+        change = self.offset - offset
+        files = {frame + change: path for frame, path in self.files.items()}
+        return replace(self, frames=tuple(files), files=files, offset=offset)
+
+    @property
+    def title(self) -> str:
+        """The pattern for people, with the offset where frames are shifted."""
+        return self.pattern + (f" (frame offset {self.offset})" if self.offset else "")
+
+    def numbered(self, frame: int) -> str:
+        """A frame for people, with the number to look for among the files where that is another."""
+        return f"frame {frame}" + (f" (file number {frame + self.offset})" if self.offset else "")
 
     @property
     def step(self) -> int:
@@ -69,10 +87,10 @@ class Sequence:
             return found
         first, last = self.frames[0], self.frames[-1]
         if first < frame < last:
-            message = f"Frame {frame} of {self.pattern} is missing."
-            hint = f"Render or copy frame {frame}, or skip missing frames. Missing: {listed(self.missing)}."
+            message = f"{self.numbered(frame).capitalize()} of {self.pattern} is missing."
+            hint = f"Render or copy {self.numbered(frame)}, or skip missing frames. Missing: {listed(self.missing)}."
             raise PlateError("frame_missing", message, hint=hint, path=self.pattern, frame=frame)
-        message = f"Frame {frame} is outside {self.pattern}, which runs from {first} to {last}."
+        message = f"{self.numbered(frame).capitalize()} is outside {self.pattern}, which runs from {first} to {last}."
         hint = f"Choose frames between {first} and {last}."
         raise PlateError("frame_outside", message, hint=hint, path=self.pattern, frame=frame)
 

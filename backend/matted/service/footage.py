@@ -80,7 +80,7 @@ class Footage:
             if not folder.is_dir() or not any(folder.glob("plate.*")):
                 raise PlateError("plate_missing", NO_PIXELS, hint="Send the plate's frames first.")
             return find_sequence(folder)
-        sequence = find_sequence(self.paths.resolve(source.path, operator=operator))
+        sequence = find_sequence(self.paths.resolve(source.path, operator=operator)).shifted(source.offset)
         self.paths.check_all(dict.fromkeys(sequence.files.values()), operator=operator)
         return sequence
 
@@ -223,6 +223,6 @@ def check_inside(frame: int, sequence: FrameSequence) -> None:
     """
     if frame not in sequence.files:
         first, last = sequence.frames[0], sequence.frames[-1]
-        message = f"The plate {sequence.pattern}, from {first} to {last}, has no frame {frame}."
+        message = f"The plate {sequence.title}, from {first} to {last}, has no frame {frame}."
         hint = "Number the mask like the plate frame it was drawn on."
         raise KeyframeError("keyframe_outside", message, hint=hint, frame=frame)

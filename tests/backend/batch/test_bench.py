@@ -91,14 +91,21 @@ def brighter(job):
     return replace(job, shot=replace(job.shot, plate=plate))
 
 
+def shifted(job):
+    """The same files, each under the number of the one before."""
+    plate = Plate(job.shot.plate.sequence.shifted(1))
+    return replace(job, shot=replace(job.shot, plate=plate))
+
+
 @pytest.mark.parametrize(
     "change",
     [
         lambda job: replace(job, session=SessionSettings(working_size=48)),
         lambda job: replace(job, weights=replace(job.weights, sha256="1" * 64)),
         brighter,
+        shifted,
     ],
-    ids=["settings", "weights", "colour"],
+    ids=["settings", "weights", "colour", "offset"],
 )
 def test_when_what_decides_the_features_changes_then_nothing_warm_is_used(tmp_path, change):
     bench, weights = Bench(feature_budget=PLENTY), loaded(Counting())

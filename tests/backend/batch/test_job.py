@@ -85,6 +85,54 @@ def test_when_the_same_job_runs_again_then_nothing_is_computed_or_touched(tmp_pa
     assert before == {path: path.stat().st_mtime_ns for path in first.folder.rglob("*")}
 
 
+def shifted_at(folder, offset):
+    """The same shot, and the same masks, as a host counts that shifts the plate."""
+    plate = Plate(find_sequence(write_plate(folder / "plate")).shifted(offset))
+    (folder / f"red{offset}").mkdir()
+    for frame in (1001, 1010):
+        save(
+            (folder / f"red{offset}" / f"mask.{frame - offset}.exr"),
+            known(frame)[0, :, :, None].numpy().astype(np.float16),
+            channels=("A",),
+        )
+    source = MaskSource(folder / f"red{offset}", "red")
+    return Shot(plate, find_keyframes([source], size=plate.info.size, plate=plate.sequence))
+
+
+def test_when_a_host_shifts_the_plate_then_mattes_have_its_numbers_and_the_same_pixels(tmp_path):
+    plain, shifted = (replace(job_at(tmp_path), shot=shifted_at(tmp_path, offset)) for offset in (0, 1000))
+
+    first, second = run(plain), run(shifted)
+
+    assert (first.folder.name, second.folder.name) == ("v001", "v002")
+    assert list(second.confidence) == [frame - 1000 for frame in first.confidence]
+    for frame in first.confidence:
+        ours = read_matte(second.folder / "red" / f"red.{frame - 1000:04}.exr")
+        assert np.array_equal(ours, read_matte(first.folder / "red" / f"red.{frame}.exr"))
+    assert shifted.recipe()["plate"]["offset"] == 1000
+    assert "offset" not in plain.recipe()["plate"]
+
+
+def test_when_the_plate_is_shifted_by_another_offset_then_it_is_another_job(tmp_path):
+    shot = shot_at(tmp_path, keyframes=(1003,), frames=FrameRange(1003, 1008))
+    jobs = [
+        replace(job_at(tmp_path), shot=replace(shot, plate=Plate(shot.plate.sequence.shifted(offset))))
+        for offset in (0, 2, -2)
+    ]
+
+    assert len({job.identity() for job in jobs}) == 3
+    assert len({shot.stamp() for shot in (job.shot for job in jobs)}) == 1
+
+
+def test_when_a_range_leaves_a_shifted_plate_then_its_own_numbers_and_the_offset_are_named(tmp_path):
+    shot = replace(shifted_at(tmp_path, 1000), frames=FrameRange(1, 17))
+
+    with pytest.raises(PlateError, match=r"1-17 leaves the plate .* \(frame offset 1000\), from 1 to 16\.") as error:
+        shot.wanted()
+
+    assert (error.value.code, error.value.frame) == ("frame_outside", 17)
+
+
 def test_when_a_keyframe_changes_then_the_next_version_is_made_and_the_old_one_stays(tmp_path):
     first = run(job_at(tmp_path))
     before = digests(first.folder)

@@ -124,6 +124,14 @@ def test_when_the_timecode_drops_frames_then_none_is_carried(tmp_path):
     assert movie._timecode("01:00:00;00", 3, Fraction(30000, 1001)) is None
 
 
+def test_when_a_host_shifts_a_movie_then_its_frames_are_the_pictures_offset_further(long_groups):
+    plain, shifted = Plate(find_sequence(long_groups)), Plate(find_sequence(long_groups).shifted(-1000))
+
+    assert shifted.frames == tuple(range(1001, 1001 + COUNT))
+    assert [told(shifted.read(frame)) for frame in (1001, 1002, 1017, 1005, 1024)] == [1, 2, 17, 5, 24]
+    assert shifted.header(1007) == plain.header(7)
+
+
 def test_when_a_frame_past_the_end_is_asked_for_then_the_range_is_named(long_groups):
     with pytest.raises(PlateError) as refused:
         Plate(find_sequence(long_groups)).read(COUNT + 1)
@@ -148,6 +156,8 @@ def test_when_a_movie_is_cut_short_then_frame_and_file_are_named(tmp_path):
     assert refused.value.code == "plate_unreadable"
     assert f"Frame {COUNT}" in refused.value.message and str(path) in refused.value.message
     assert "Export the movie again" in refused.value.hint
+    with pytest.raises(PlateError, match=rf"Frame {1000 + COUNT} \(picture {COUNT}\)"):
+        movie.Movie(path, offset=-1000).read(1000 + COUNT)
 
 
 @pytest.mark.parametrize("content", [b"", b"not a movie at all" * 40])

@@ -1,5 +1,7 @@
 """Only names matter here: the files are empty."""
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -70,6 +72,30 @@ def test_when_a_frame_is_outside_then_the_range_is_named(folder, frame):
         found.path(frame)
     assert (raised.value.code, raised.value.frame) == ("frame_outside", frame)
     assert raised.value.hint == "Choose frames between 1001 and 1009."
+
+
+@given(st.integers(-2000, 2000), st.integers(-2000, 2000))
+@settings(max_examples=20)
+def test_when_a_host_shifts_a_sequence_then_its_frames_are_the_files_offset_further(offset, again):
+    files = {frame: Path(f"p.{frame}.exr") for frame in (1001, 1003, 1007)}
+    found = sequence.Sequence("p.####.exr", tuple(files), files)
+
+    shifted = found.shifted(again).shifted(offset)
+
+    assert shifted == found.shifted(offset)
+    assert shifted.files == {frame - offset: path for frame, path in files.items()}
+    assert (shifted.frames, shifted.step) == (tuple(frame - offset for frame in found.frames), found.step)
+    assert shifted.missing == (1005 - offset,)
+    assert shifted.shifted(0) == found
+
+
+def test_when_a_frame_of_a_shifted_sequence_is_absent_then_host_frame_and_file_number_are_named(folder):
+    found = find_sequence(folder("p.1001.exr", "p.1003.exr", "p.1004.exr")).shifted(1000)
+    with pytest.raises(PlateError, match=r"Frame 2 \(file number 1002\) of .*p\.####\.exr is missing\.") as missing:
+        found.path(2)
+    with pytest.raises(PlateError, match=r"Frame 1001 \(file number 2001\) is outside .*from 1 to 4") as outside:
+        found.path(1001)
+    assert (missing.value.frame, outside.value.frame) == (2, 1001)
 
 
 def test_when_a_folder_holds_one_sequence_then_all_that_is_no_image_is_passed_over(folder):

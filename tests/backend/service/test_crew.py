@@ -14,6 +14,7 @@ from fakes.served_shot import ServedShot, Turnstile, mattes_in
 from matted.batch.suggesting import suggest
 from matted.engine.session import FrameDone
 from matted.engine.suggest import SuggestSettings
+from matted.media.matte import read_matte
 from matted.network.lite import Lite
 from matted.service import worker
 from matted.service.footage import session_settings
@@ -113,6 +114,33 @@ def test_when_a_job_is_done_then_each_frame_was_told_once_and_mattes_are_those_m
     again = client.propagate(id_, out=tmp_path / "out")
     assert (again.job, again.state, again.done) == (job.job, "done", 12)
     assert told(client, job.job) == events
+
+
+def test_when_a_host_shifts_the_plate_then_keyframes_events_and_mattes_have_its_numbers(client, shot, tmp_path):
+    opened = client.open_shot(m.PlateSource(path=str(shot.plate), offset=1000))
+    assert opened.frames == tuple(frame - 1000 for frame in shot.frames)
+    with pytest.raises(DaemonError) as refused:
+        client.set_keyframe(opened.shot, FIRST, object="red", path=shot.mask(FIRST))
+    client.set_keyframe(opened.shot, FIRST - 1000, object="red", path=shot.mask(FIRST))
+
+    job = client.propagate(opened.shot, out=tmp_path / "out")
+    events = told(client, job.job)
+
+    assert refused.value.code == "keyframe_outside" and "frame offset 1000" in refused.value.message
+    assert sorted(frames_of(events)) == list(opened.frames)
+    plain = client.propagate(shot.open(client), out=tmp_path / "plain")
+    done(told(client, plain.job))
+    for frame in opened.frames:
+        ours = read_matte(tmp_path / "out" / "v001" / "red" / f"red.{frame:04}.exr")
+        theirs = read_matte(tmp_path / "plain" / "v001" / "red" / f"red.{frame + 1000}.exr")
+        assert torch.equal(torch.from_numpy(ours), torch.from_numpy(theirs)), frame
+
+
+def test_when_a_shifted_plate_is_opened_then_it_is_another_shot(client, shot):
+    shots = {client.open_shot(m.PlateSource(path=str(shot.plate), offset=offset)).shot for offset in (0, 0, 7)}
+
+    assert len(shots) == 2
+    assert client.open_shot(shot.plate).shot in shots
 
 
 def test_when_a_job_waits_then_cancelling_it_ends_it_at_once(client, shot, tmp_path, turnstile):

@@ -156,6 +156,8 @@ BAD_BODIES = {
     "pixel aspect not a number": ("open_shot", {"plate": {"path": "/a", "pixel_aspect": float("nan")}}),
     "pixel aspect of nothing": ("open_shot", {"plate": {"path": "/a", "pixel_aspect": 0}}),
     "frame rate over 0": ("open_shot", {"plate": {"path": "/a", "frame_rate": [24, 0]}}),
+    "a frame offset too far": ("open_shot", {"plate": {"path": "/a", "offset": 2**31}}),
+    "a frame offset of sent pixels": ("open_shot", {"plate": {"size": [9, 9], "offset": 1}}),
     "a path and a size": ("open_shot", {"plate": {"path": "/a", "size": [9, 9]}}),
     "neither": ("open_shot", {"plate": {}}),
     "a size of 0": ("open_shot", {"plate": {"size": [0, 9]}}),
