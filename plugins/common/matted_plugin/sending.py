@@ -1,0 +1,193 @@
+"""Gets a shot to the daemon: plate and keyframes, as files it reads itself or as pixels over the wire."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any, Callable, Optional
+
+from matted_plugin import exr
+from matted_plugin.host import Asked, Host, HostError, Plate, Rendering
+from matted_plugin.state import State
+from matted_protocol import messages as m
+from matted_protocol.client import Client
+from matted_protocol.errors import DaemonError
+from matted_protocol.frames import FrameRange
+
+_PREPARATION = 600.0
+"""Seconds that listing a plate on slow storage may take."""
+
+Sending = Generator[Optional[Callable[[], Any]], Any, Any]
+
+
+class Sender:
+    """Sends one shot. ``pixels`` tells afterwards which way it went.
+
+    Args:
+        host: where the pictures come from.
+        state: what is remembered; the rendered plate is kept between presses.
+        asked: what the artist wants.
+        progressing: told the step, how much of it is done, and how much there is.
+    """
+
+    def __init__(self, host: Host, state: State, asked: Asked, progressing: Callable[[str, int, int], None]) -> None:
+        self.pixels = False
+        self._host = host
+        self._state = state
+        self._asked = asked
+        self._tell = progressing
+        self._work = Path(asked.out) / "work" / state.id[:8]
+
+    def send(self, client: Client, pixels: bool) -> Sending:
+        """Open the shot and give its keyframes; returns the daemon's :class:`messages.Shot`."""
+        self.pixels = pixels
+        plate = self._asked.plate
+        if pixels:
+            shot = yield from self._send_plate(client, plate)
+        else:
+            try:
+                shot = yield from self._open(client, plate)
+            except DaemonError as error:
+                if self._asked.transport == "paths" or error.code not in ("path_outside", "plate_missing"):
+                    raise
+                self.pixels = True
+                shot = yield from self._send_plate(client, plate)
+        self._state.shot = shot.shot
+        yield from self._send_masks(client, shot)
+        return shot
+
+    def _open(self, client: Client, plate: Plate) -> Sending:
+        """Open the shot by the path of its files, rendered first if they are not on disk as they are."""
+        path, offset = plate.path, plate.offset
+        if path is None:
+            path, offset = (yield from self._render_plate(plate)), 0
+        source = self._source(plate, path=path, offset=offset)
+        return (yield lambda: self._open_shot(client, source))
+
+    def _open_shot(self, client: Client, source: m.PlateSource) -> m.Shot:
+        return client.open_shot(
+            source,
+            frames=self._asked.frames,
+            objects=tuple(one.name for one in self._asked.objects),
+            name=f"{self._host.program.split()[0]} {self._state.id[:16]}",
+            timeout=_PREPARATION,
+        )
+
+    def _source(self, plate: Plate, **place: Any) -> m.PlateSource:
+        return m.PlateSource(
+            colorspace=plate.colorspace,
+            exposure=plate.exposure,
+            ocio=plate.ocio,
+            pixel_aspect=plate.pixel_aspect,
+            frame_rate=plate.frame_rate,
+            **place,
+        )
+
+    def _render_plate(self, plate: Plate) -> Sending:
+        """Render every frame that is not there yet; returns the pattern."""
+        folder = self._work / "plate" / hashlib.sha256(plate.signature.encode()).hexdigest()[:16]
+        self._make(folder)
+        frames = list(FrameRange(*self._asked.frames))
+        for index, frame in enumerate(frames):
+            path = folder / f"plate.{_numbered(frame)}.exr"
+            self._tell("Rendering the plate", index, len(frames))
+            if not path.exists():
+                yield None
+                self._render(path, frame)
+            if index % 50 == 49:
+                yield None
+        self._state.plate = {"folder": folder.as_posix(), "signature": plate.signature}
+        self._tell("Rendering the plate", len(frames), len(frames))
+        return (folder / "plate.%04d.exr").as_posix()
+
+    def _render(self, path: Path, frame: int, channel: str | None = None, compressed: bool = True) -> None:
+        """Have the host render beside, then rename: a file of ours is whole."""
+        beside = path.with_name(f"part.{path.name}")
+        beside.unlink(missing_ok=True)
+        self._host.render(Rendering(frame, beside.as_posix(), channel, compressed))
+        beside.replace(path)
+
+    def _send_plate(self, client: Client, plate: Plate) -> Sending:
+        """Open the shot by its size, and send the pixels of every frame it does not have."""
+        frames = list(FrameRange(*self._asked.frames))
+        source = self._source(plate, size=plate.size)
+        shot: m.Shot = yield lambda: self._open_shot(client, source)
+        signature = f"{plate.signature} {plate.colorspace}"
+        sent = self._state.plate
+        known = set(shot.frames) if sent.get("shot") == shot.shot and sent.get("signature") == signature else set()
+        folder = self._work / "pixels"
+        self._make(folder)
+        for index, frame in enumerate(frames):
+            self._tell("Sending the plate", index, len(frames))
+            if frame in known:
+                continue
+            yield None
+            path = folder / f"plate.{_numbered(frame)}.exr"
+            self._render(path, frame, compressed=False)
+            size, dtype, content = yield lambda path=path: _taken(path, ("R", "G", "B"))
+            pixels = m.Pixels(size[0], size[1], ("R", "G", "B"), dtype)
+            yield lambda frame=frame, pixels=pixels, content=content: client.put_plate(
+                shot.shot, frame, pixels, content
+            )
+        self._state.plate = {"shot": shot.shot, "signature": signature}
+        self._tell("Sending the plate", len(frames), len(frames))
+        return shot
+
+    def _send_masks(self, client: Client, shot: m.Shot) -> Sending:
+        """Give the masks of every keyframe, and take back those the artist no longer vouches for."""
+        folder = self._work / "masks"
+        self._make(folder)
+        wanted = [(frame, one) for frame in self._asked.keyframes for one in self._asked.objects]
+        for index, (frame, one) in enumerate(wanted):
+            self._tell("Sending keyframes", index, len(wanted))
+            yield None
+            path = folder / f"{index}.{_numbered(frame)}.exr"
+            self._render(path, frame, one.channel, compressed=not self.pixels)
+            yield lambda path=path, frame=frame, name=one.name: self._send_mask(client, shot.shot, frame, name, path)
+        known: m.Keyframes = yield lambda: client.list_keyframes(shot.shot)
+        for keyframe in known.keyframes:
+            if keyframe.frame not in self._asked.keyframes:
+                yield lambda frame=keyframe.frame: client.remove_keyframe(shot.shot, frame)
+        self._tell("Sending keyframes", len(wanted), len(wanted))
+        shutil.rmtree(folder, ignore_errors=True)
+
+    def _send_mask(self, client: Client, shot: str, frame: int, name: str, path: Path) -> None:
+        """On a worker thread: the daemon keeps a copy, ours goes."""
+        channel = exr.channel_names(path)[0]
+        if self.pixels:
+            size, dtype, content = _taken(path, (channel,))
+            pixels = m.Pixels(size[0], size[1], ("A",), dtype)
+            client.set_keyframe(shot, frame, object=name, pixels=pixels, buffer=content)
+        else:
+            client.set_keyframe(shot, frame, object=name, path=path, layer=channel)
+            path.unlink(missing_ok=True)
+
+    def _make(self, folder: Path) -> None:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise HostError(
+                f"The folder {folder} cannot be made: {error.strerror}.",
+                "Choose another folder for the mattes.",
+                path=str(folder),
+            ) from error
+
+
+def _numbered(frame: int) -> str:
+    return f"{frame:04d}" if frame >= 0 else f"-{-frame:04d}"
+
+
+def _taken(path: Path, channels: tuple[str, ...]) -> tuple[tuple[int, int], Any, bytes]:
+    """The pixels of a file the host rendered for the wire; the file goes."""
+    try:
+        return exr.read_pixels(path, channels)
+    except (exr.ExrError, OSError) as error:
+        raise HostError(
+            f"What the host rendered to {path} cannot be read: {error}.",
+            "Press the button again; if it stays, render the plate to disk and connect a Read.",
+            path=str(path),
+        ) from error
+    finally:
+        path.unlink(missing_ok=True)

@@ -1,0 +1,436 @@
+"""The buttons: what happens when an artist presses one. Touches a host only through :class:`Host`."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from matted_plugin import sending, state
+from matted_plugin.daemon import Daemon
+from matted_plugin.host import Asked, Gone, Host, HostError, Mattes
+from matted_plugin.steps import Action, Steps, Stopped
+from matted_protocol import messages as m
+from matted_protocol.client import Client, Received, save_matte
+from matted_protocol.errors import DaemonError
+
+_PREPARATION = 600.0
+"""Seconds that listing a plate on slow storage may take."""
+
+_OFTEN = 1.0
+"""Seconds between two times the host reads the mattes anew, or the state is kept, while frames arrive."""
+
+_NUMBER = re.compile(r"(-?\d+)(?=\.[^.]+$)")
+
+
+@dataclass
+class Report:
+    """What to tell the artist now.
+
+    Attributes:
+        sentence: how it goes, in one sentence.
+        hint: what to do, after something went wrong; else ''.
+        error: whether something went wrong.
+        step: what is being done, ``Rendering the plate``; '' when nothing is.
+        done: of the step at hand.
+        total: of the step at hand; 0 when it has no parts.
+        seconds_left: an estimate, or None.
+        notes: what the artist should know besides.
+    """
+
+    sentence: str = ""
+    hint: str = ""
+    error: bool = False
+    step: str = ""
+    done: int = 0
+    total: int = 0
+    seconds_left: float | None = None
+    notes: tuple[str, ...] = ()
+
+
+@dataclass
+class _Pace:
+    """How fast frames come."""
+
+    first: tuple[float, int] | None = None
+    told: list[tuple[float, int]] = field(default_factory=list)
+
+    def left(self, done: int, total: int) -> float | None:
+        """Seconds left by the pace of this run; None before two frames."""
+        now = time.monotonic()
+        if self.first is None or done < self.first[1]:
+            self.first = (now, done)
+        began, before = self.first
+        return (now - began) / (done - before) * (total - done) if done > before else None
+
+
+class Workflow:
+    """The buttons of one shot in the host. Everything here is called on the host's main thread.
+
+    Attributes:
+        host: the shot in the host.
+        state: what is remembered of it.
+        report: what to tell the artist.
+    """
+
+    def __init__(self, host: Host, daemon: Daemon, workers: ThreadPoolExecutor) -> None:
+        self.host = host
+        self.state = state.load(host.stored())
+        self.report = Report()
+        self._daemon = daemon
+        self._workers = workers
+        self._action: Action | None = None
+        self._saving: list[Future[Any]] = []
+        self._pace = _Pace()
+        self._shown = 0.0
+        self._kept = 0.0
+        self._unkept = False
+
+    # The buttons
+
+    def propagate(self) -> None:
+        """Send plate and keyframes, and have the mattes made."""
+        self._start("Propagate", self._propagate())
+
+    def suggest(self, count: int = 5) -> None:
+        """Ask which frames are worth masking next, by the mattes there are."""
+        self._start("Suggest", self._suggest(count))
+
+    def find_keyframes(self) -> tuple[int, ...]:
+        """The frames whose masks the artist vouches for, as the host finds them now."""
+        asked = self.host.read()
+        self.state.keyframes = list(asked.keyframes)
+        self._mark()
+        self._tell(f"{len(asked.keyframes)} keyframes: {_listed(asked.keyframes)}.", notes=asked.notes)
+        return asked.keyframes
+
+    def make_shapes(self, object: str | None = None, tolerance: float = 1.0) -> None:
+        """Turn the mattes of an object into editable splines in the host."""
+        self._start("To Roto", self._make_shapes(object, tolerance))
+
+    def attach(self) -> None:
+        """Find the job again after the project or the host was closed."""
+        if self.state.running:
+            self._start("Attach", self._attach())
+        elif self.state.folder and self.state.files:
+            self._show(complete=self.state.job_state == "done")
+
+    def cancel(self) -> None:
+        """Stop what is being done here and the job in the daemon; every finished matte stays."""
+        job, running = self.state.job, self.state.running
+        if self._action is not None:
+            self._action.stop()
+            self._action.step()
+            self._finish()
+        if running:
+            self.state.job_state = "cancelled"
+            self._keep()
+            self._start("Cancel", self._cancel(job))
+        self._tell("Stopped. Press Propagate to go on." if self.state.folder else "Stopped.")
+
+    def dismiss(self, frame: int) -> None:
+        """Never show this suggested frame again."""
+        self.state.dismissed = sorted({*self.state.dismissed, frame})
+        self._mark()
+        self._keep()
+
+    # The clock
+
+    @property
+    def busy(self) -> bool:
+        """Whether an action is on its way here; the daemon may be at work without one."""
+        return self._action is not None
+
+    @property
+    def suggestions(self) -> list[tuple[int, str]]:
+        """The frames worth masking next with the reason, the worst first, without those dismissed."""
+        return [(frame, reason) for frame, reason in self.state.suggestions if frame not in self.state.dismissed]
+
+    def tick(self) -> bool:
+        """Do the next little thing; returns whether there was one."""
+        moved = self._collect()
+        if self._action is not None:
+            moved = self._action.step() or moved
+            if self._action.done:
+                self._finish()
+        if self._unkept and time.monotonic() - self._kept > _OFTEN:
+            self._keep()
+        return moved
+
+    def hear(self, event: Received) -> None:
+        """Take an event of this shot's job."""
+        body = event.body
+        if isinstance(body, m.Progress):
+            self._progress(body.done, body.total)
+            return
+        self.state.seq = max(self.state.seq, body.seq)
+        self._unkept = True
+        if isinstance(body, m.FrameDone):
+            self._frame_done(event)
+        elif isinstance(body, m.Degraded):
+            self.report.notes = (*self.report.notes, body.message)
+        elif isinstance(body, m.JobDone):
+            self._job_done(body)
+        elif isinstance(body, m.JobFailed):
+            self._job_failed(body.error)
+
+    # The actions
+
+    def _propagate(self) -> Steps:
+        asked = self._read()
+        if not asked.keyframes:
+            raise HostError(
+                "There is no keyframe to start from.",
+                "Draw a roto on a frame or two, or type the frames that have a mask into Keyframes.",
+            )
+        yield None
+        client: Client = yield self._daemon.client
+        pixels = asked.transport == "pixels" or (asked.transport == "auto" and not self._daemon.is_here)
+        sender = sending.Sender(self.host, self.state, asked, self._progressing)
+        shot: m.Shot = yield from sender.send(client, pixels)
+        self._keep()
+        folder = None if sender.pixels else asked.out
+        job: m.Job = yield lambda: client.propagate(
+            shot.shot,
+            out=folder,
+            frames=asked.frames,
+            settings=asked.settings,
+            mattes=asked.mattes,
+            suggestions=asked.suggestions,
+            timeout=_PREPARATION,
+        )
+        self._began(job, asked, local=sender.pixels)
+        yield lambda: client.watch(job.job, mattes="bytes" if sender.pixels else "paths")
+
+    def _suggest(self, count: int) -> Steps:
+        if not self.state.shot or not self.state.folder:
+            raise HostError("There are no mattes to judge yet.", "Press Propagate first.")
+        client: Client = yield self._daemon.client
+        asked = self._read()
+        mattes = None if self.state.local else self.state.folder
+        shot = self.state.shot
+        job: m.Job = yield lambda: client.suggest(
+            shot, count=count, mattes=mattes, frames=asked.frames, settings=asked.settings, timeout=_PREPARATION
+        )
+        for event in (yield lambda: [one.body for one in client.follow(job.job)]):
+            if isinstance(event, m.JobDone):
+                self._suggested(event.suggestions)
+                self._tell(f"{len(event.suggestions)} frames suggested.")
+            elif isinstance(event, m.JobFailed):
+                raise _as_error(event.error)
+        self._keep()
+
+    def _make_shapes(self, object: str | None, tolerance: float) -> Steps:
+        if not self.state.job or not self.state.files:
+            raise HostError("There are no mattes to turn into shapes yet.", "Press Propagate first.")
+        client: Client = yield self._daemon.client
+        self.report = Report("Tracing the mattes.", step="Tracing the mattes")
+        job, name = self.state.job, object or self.state.objects[0]
+        traced: Received = yield lambda: client.trace(job, object=name, tolerance=tolerance, timeout=_PREPARATION)
+        if not traced.body.shapes:
+            raise HostError(f"The mattes of {name} are empty: there is no outline.", "Choose another object.")
+        made = self.host.make_shapes(unpack_shapes(traced), name)
+        keys = max(len(shape.frames) for shape in traced.body.shapes)
+        self._tell(f"{made}: {len(traced.body.shapes)} shapes, at most {keys} keys each.")
+
+    def _attach(self) -> Steps:
+        if self.state.folder and self.state.files:
+            self._show(complete=False)
+        client: Client = yield self._daemon.client
+        job, after, mattes = self.state.job, self.state.seq, "bytes" if self.state.local else "paths"
+        try:
+            found: m.Job = yield lambda: client.watch(job, after=after, mattes=mattes)
+        except DaemonError as error:
+            if error.code != "job_missing":
+                raise
+            self.state.job_state = "failed"
+            self._keep()
+            raise HostError(
+                "The daemon no longer knows this shot's job; the mattes that were finished are still there.",
+                "Press Propagate: it goes on from there.",
+            ) from error
+        self.state.job_state = found.state
+        self._progress(found.done, found.total)
+        self._keep()
+
+    def _cancel(self, job: str) -> Steps:
+        client: Client = yield self._daemon.client
+        yield lambda: client.cancel(job)
+
+    # What the actions share
+
+    def _start(self, name: str, steps: Steps) -> None:
+        if self._action is not None:
+            self._tell(f"{self._action.name} is still at work.", hint="Wait for it, or press Cancel.", error=True)
+            return
+        self.report = Report(f"{name}…", step=name)
+        self._action = Action(name, steps, self._workers)
+
+    def _read(self) -> Asked:
+        asked = self.host.read()
+        self.report.notes = asked.notes
+        return asked
+
+    def _began(self, job: m.Job, asked: Asked, *, local: bool) -> None:
+        known = self.state
+        is_new = job.job != known.job
+        known.shot, known.job, known.kind, known.job_state = job.shot, job.job, job.kind, "queued"
+        known.total, known.done, known.seq = job.total, job.done, 0
+        known.frames = [asked.frames[0], asked.frames[1]]
+        known.objects = [one.name for one in asked.objects]
+        known.keyframes = list(asked.keyframes)
+        known.local = local
+        if is_new:
+            known.files, known.suggestions, known.dismissed = [], [], []
+            known.folder = "" if local else job.folder or ""
+        if local and not known.folder:
+            known.folder = new_version(asked.out)
+        self._pace = _Pace()
+        self._progress(job.done, job.total, ahead=job.ahead)
+        self._mark()
+        self._keep()
+
+    def _frame_done(self, event: Received) -> None:
+        body: m.FrameDone = event.body
+        known = self.state
+        if known.local:
+            self._saving.append(self._workers.submit(save_matte, event, known.folder))
+        elif body.folder:
+            known.folder = body.folder
+        first = not known.files
+        if first:
+            known.files = [_NUMBER.sub("%04d", name) for name in body.files]
+        known.done = min(known.total, known.done + 1) if known.job_state == "running" else max(known.done, 1)
+        known.job_state = "running"
+        if first or time.monotonic() - self._shown > _OFTEN:
+            self._show(complete=False)
+
+    def _job_done(self, body: m.JobDone) -> None:
+        known = self.state
+        known.job_state, known.done = "done", known.total
+        if body.folder and not known.local:
+            known.folder = body.folder
+        self._suggested(body.suggestions)
+        while self._saving:
+            self._saving.pop(0).result()
+        self._show(complete=True)
+        self._keep()
+        where = f" in {known.folder}" if known.folder else ""
+        self._tell(f"{known.total} mattes are ready{where}.", notes=self.report.notes)
+
+    def _job_failed(self, error: m.Error) -> None:
+        self.state.job_state = "cancelled" if error.code == "cancelled" else "failed"
+        self._keep()
+        if error.code == "cancelled":
+            self._tell(f"Stopped after {self.state.done} of {self.state.total} frames. Press Propagate to go on.")
+        else:
+            self._fail(_as_error(error))
+
+    def _suggested(self, suggestions: Sequence[m.Suggestion]) -> None:
+        self.state.suggestions = [[one.frame, one.reason] for one in suggestions]
+        self._mark()
+
+    def _mark(self) -> None:
+        self.host.show_marks(self.state.keyframes, [frame for frame, _ in self.suggestions])
+
+    def _show(self, *, complete: bool) -> None:
+        known = self.state
+        self._shown = time.monotonic()
+        if known.folder and known.files and known.frames:
+            pattern = str(PurePosixPath(known.folder.replace("\\", "/")) / known.files[0])
+            self.host.show_mattes(Mattes(pattern, (known.frames[0], known.frames[1]), complete))
+
+    def _progressing(self, step: str, done: int, total: int) -> None:
+        """Tell how far a step here is; :mod:`sending` calls it."""
+        if self.report.step != step:
+            self._pace = _Pace()
+        left = self._pace.left(done, total)
+        self._say(Report(f"{step}: {done} of {total}.", "", False, step, done, total, left, self.report.notes))
+
+    def _progress(self, done: int, total: int, ahead: int = 0) -> None:
+        """Tell how far the daemon is."""
+        if ahead:
+            sentence = f"Waiting for {ahead} other job{'s' if ahead > 1 else ''}."
+        else:
+            sentence = f"Making mattes: {done} of {total}."
+        self._say(
+            Report(sentence, "", False, "Making mattes", done, total, self._pace.left(done, total), self.report.notes)
+        )
+
+    def _tell(self, sentence: str, *, hint: str = "", error: bool = False, notes: tuple[str, ...] = ()) -> None:
+        self._say(Report(sentence, hint, error, notes=notes))
+
+    def _say(self, report: Report) -> None:
+        self.report = report
+        self.host.show_status(f"{report.sentence} {report.hint}".strip())
+
+    def _fail(self, error: BaseException) -> None:
+        if isinstance(error, (HostError, DaemonError)):
+            self._tell(error.message, hint=error.hint, error=True)
+        else:
+            self._tell(
+                f"Something unexpected happened: {error}.",
+                hint="Press Copy diagnostics and send them to whoever looks after matted.",
+                error=True,
+            )
+
+    def _finish(self) -> None:
+        action, self._action = self._action, None
+        if action is None or action.error is None or isinstance(action.error, Stopped):
+            return
+        if isinstance(action.error, Gone):
+            raise action.error
+        self._fail(action.error)
+
+    def _collect(self) -> bool:
+        """Look after the mattes being saved here."""
+        ready = [one for one in self._saving if one.done()]
+        self._saving = [one for one in self._saving if not one.done()]
+        for one in ready:
+            error = one.exception()
+            if error is not None:
+                self._fail(error)
+        return bool(ready)
+
+    def _keep(self) -> None:
+        """Store the state in its file and in the host."""
+        self._unkept, self._kept = False, time.monotonic()
+        self.host.store(state.save(self.state))
+
+
+def new_version(out: str) -> str:
+    """Make ``<out>/v001``, or the next that is not there yet.
+
+    Raises:
+        HostError: it cannot be made.
+    """
+    root = Path(out)
+    number = 1 + max((int(one.name[1:]) for one in root.glob("v[0-9]*") if one.name[1:].isdigit()), default=0)
+    while True:
+        folder = root / f"v{number:03d}"
+        try:
+            folder.mkdir(parents=True)
+            return folder.as_posix()
+        except FileExistsError:
+            number += 1
+        except OSError as error:
+            raise HostError(
+                f"The folder {folder} cannot be made: {error.strerror}.", "Choose another folder for the mattes."
+            ) from error
+
+
+def unpack_shapes(traced: Received) -> list[Any]:
+    """What :meth:`Client.trace` brought, as the host's adapters take it."""
+    raise NotImplementedError  # replaced when the daemon's answer is known
+
+
+def _as_error(error: m.Error) -> DaemonError:
+    return DaemonError(error.code, error.message, error.hint, path=error.path, frame=error.frame)
+
+
+def _listed(frames: Sequence[int]) -> str:
+    return ", ".join(map(str, frames)) or "none"
