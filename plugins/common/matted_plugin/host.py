@@ -125,14 +125,16 @@ class Mattes:
     """Where the mattes lie.
 
     Attributes:
-        pattern: ``/…/v001/hero/hero.%04d.exr`` of the object shown first.
+        patterns: ``/…/v001/hero/hero.%04d.exr`` of each object, by name; one, by the name '', when a file holds all.
         frames: first and last frame asked for.
         complete: whether every frame is there.
+        layers: the objects, when each is a layer of one file.
     """
 
-    pattern: str
+    patterns: dict[str, str]
     frames: tuple[int, int]
     complete: bool
+    layers: tuple[str, ...] = ()
 
 
 class Host(ABC):
@@ -141,8 +143,14 @@ class Host(ABC):
     program: str
     """``nuke 16.0v9``: who talks to the daemon."""
 
-    key: str
-    """What tells this shot from the others that are open in the host."""
+    @property
+    @abstractmethod
+    def key(self) -> str:
+        """What tells this shot from the others open in the host now: a node's full name.
+
+        Raises:
+            Gone: the shot is no longer in the host.
+        """
 
     @abstractmethod
     def read(self) -> Asked:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Generator
+from functools import partial
 from pathlib import Path
-from typing import Any, Callable, Optional
+from typing import Any, Callable
 
 from matted_plugin import exr
 from matted_plugin.host import Asked, Host, HostError, Plate, Rendering
 from matted_plugin.state import State
+from matted_plugin.steps import Steps
 from matted_protocol import messages as m
 from matted_protocol.client import Client
 from matted_protocol.errors import DaemonError
@@ -18,8 +19,6 @@ from matted_protocol.frames import FrameRange
 
 _PREPARATION = 600.0
 """Seconds that listing a plate on slow storage may take."""
-
-Sending = Generator[Optional[Callable[[], Any]], Any, Any]
 
 
 class Sender:
@@ -40,7 +39,7 @@ class Sender:
         self._tell = progressing
         self._work = Path(asked.out) / "work" / state.id[:8]
 
-    def send(self, client: Client, pixels: bool) -> Sending:
+    def send(self, client: Client, pixels: bool) -> Steps:
         """Open the shot and give its keyframes; returns the daemon's :class:`messages.Shot`."""
         self.pixels = pixels
         plate = self._asked.plate
@@ -58,7 +57,7 @@ class Sender:
         yield from self._send_masks(client, shot)
         return shot
 
-    def _open(self, client: Client, plate: Plate) -> Sending:
+    def _open(self, client: Client, plate: Plate) -> Steps:
         """Open the shot by the path of its files, rendered first if they are not on disk as they are."""
         path, offset = plate.path, plate.offset
         if path is None:
@@ -85,7 +84,7 @@ class Sender:
             **place,
         )
 
-    def _render_plate(self, plate: Plate) -> Sending:
+    def _render_plate(self, plate: Plate) -> Steps:
         """Render every frame that is not there yet; returns the pattern."""
         folder = self._work / "plate" / hashlib.sha256(plate.signature.encode()).hexdigest()[:16]
         self._make(folder)
@@ -109,7 +108,7 @@ class Sender:
         self._host.render(Rendering(frame, beside.as_posix(), channel, compressed))
         beside.replace(path)
 
-    def _send_plate(self, client: Client, plate: Plate) -> Sending:
+    def _send_plate(self, client: Client, plate: Plate) -> Steps:
         """Open the shot by its size, and send the pixels of every frame it does not have."""
         frames = list(FrameRange(*self._asked.frames))
         source = self._source(plate, size=plate.size)
@@ -126,16 +125,14 @@ class Sender:
             yield None
             path = folder / f"plate.{_numbered(frame)}.exr"
             self._render(path, frame, compressed=False)
-            size, dtype, content = yield lambda path=path: _taken(path, ("R", "G", "B"))
+            size, dtype, content = yield partial(_taken, path, ("R", "G", "B"))
             pixels = m.Pixels(size[0], size[1], ("R", "G", "B"), dtype)
-            yield lambda frame=frame, pixels=pixels, content=content: client.put_plate(
-                shot.shot, frame, pixels, content
-            )
+            yield partial(client.put_plate, shot.shot, frame, pixels, content)
         self._state.plate = {"shot": shot.shot, "signature": signature}
         self._tell("Sending the plate", len(frames), len(frames))
         return shot
 
-    def _send_masks(self, client: Client, shot: m.Shot) -> Sending:
+    def _send_masks(self, client: Client, shot: m.Shot) -> Steps:
         """Give the masks of every keyframe, and take back those the artist no longer vouches for."""
         folder = self._work / "masks"
         self._make(folder)
@@ -145,11 +142,11 @@ class Sender:
             yield None
             path = folder / f"{index}.{_numbered(frame)}.exr"
             self._render(path, frame, one.channel, compressed=not self.pixels)
-            yield lambda path=path, frame=frame, name=one.name: self._send_mask(client, shot.shot, frame, name, path)
+            yield partial(self._send_mask, client, shot.shot, frame, one.name, path)
         known: m.Keyframes = yield lambda: client.list_keyframes(shot.shot)
         for keyframe in known.keyframes:
             if keyframe.frame not in self._asked.keyframes:
-                yield lambda frame=keyframe.frame: client.remove_keyframe(shot.shot, frame)
+                yield partial(client.remove_keyframe, shot.shot, keyframe.frame)
         self._tell("Sending keyframes", len(wanted), len(wanted))
         shutil.rmtree(folder, ignore_errors=True)
 

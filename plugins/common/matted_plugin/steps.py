@@ -6,60 +6,76 @@ function returned, or has what it raised raised inside it. Everything before, be
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Generator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from typing import Any, Callable, Optional
 
-Steps = Generator[Optional[Callable[[], Any]], Any, None]
-"""An action."""
+Steps = Generator[Optional[Callable[[], Any]], Any, Any]
+"""An action, or a part of one."""
 
 
 class Stopped(Exception):
-    """The artist pressed Cancel."""
+    """The artist pressed Cancel, here or in the host's own progress bar."""
+
+
+def on_worker(call: Callable[[], Any]) -> Future[Any]:
+    """Call a function on a thread that never keeps the host from quitting."""
+    future: Future[Any] = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(call())
+        except BaseException as error:
+            future.set_exception(error)
+
+    threading.Thread(target=run, name="matted-worker", daemon=True).start()
+    return future
 
 
 class Action:
     """One action on its way.
 
     Attributes:
+        name: for people: ``Propagate``.
         error: what ended it, if something did.
+        done: whether it is over.
     """
 
-    def __init__(self, name: str, steps: Steps, workers: ThreadPoolExecutor) -> None:
+    def __init__(self, name: str, steps: Steps) -> None:
         self.name = name
         self.error: BaseException | None = None
         self.done = False
         self._steps = steps
-        self._workers = workers
         self._call: Future[Any] | None = None
-        self._stop = False
 
     def step(self) -> bool:
         """Do the next little thing, on the main thread; returns whether something was done."""
-        if self.done:
+        if self.done or (self._call is not None and not self._call.done()):
             return False
-        try:
-            if self._stop:
-                self._stop, self._call = False, None
-                wanted = self._steps.throw(Stopped())
-            elif self._call is None:
-                wanted = next(self._steps)
-            elif not self._call.done():
-                return False
-            else:
-                call, self._call = self._call, None
-                error = call.exception()
-                wanted = self._steps.send(call.result()) if error is None else self._steps.throw(error)
-        except StopIteration:
-            self.done = True
-        except Stopped as stopped:
-            self.done, self.error = True, stopped
-        except Exception as error:
-            self.done, self.error = True, error
+        call, self._call = self._call, None
+        if call is None:
+            self._advance(lambda: next(self._steps))
+        elif call.exception() is None:
+            self._advance(lambda: self._steps.send(call.result()))
         else:
-            self._call = None if wanted is None else self._workers.submit(wanted)
+            self._advance(lambda: self._steps.throw(call.exception()))
         return True
 
     def stop(self) -> None:
-        """Stop at the next :meth:`step`: a call on its way to the daemon is no longer waited for."""
-        self._stop = True
+        """Stop now: what it changed in the host is put back, a call on its way to the daemon is not waited for."""
+        if not self.done:
+            self._call = None
+            self._advance(lambda: self._steps.throw(Stopped()))
+            self._steps.close()
+            self.done = True
+
+    def _advance(self, step: Callable[[], Any]) -> None:
+        try:
+            wanted = step()
+        except StopIteration:
+            self.done = True
+        except Exception as error:
+            self.done, self.error = True, error
+        else:
+            self._call = None if wanted is None else on_worker(wanted)

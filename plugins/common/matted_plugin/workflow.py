@@ -5,15 +5,16 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from concurrent.futures import Future
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from matted_plugin import sending, state
 from matted_plugin.daemon import Daemon
 from matted_plugin.host import Asked, Gone, Host, HostError, Mattes
-from matted_plugin.steps import Action, Steps, Stopped
+from matted_plugin.steps import Action, Steps, Stopped, on_worker
 from matted_protocol import messages as m
 from matted_protocol.client import Client, Received, save_matte
 from matted_protocol.errors import DaemonError
@@ -57,7 +58,6 @@ class _Pace:
     """How fast frames come."""
 
     first: tuple[float, int] | None = None
-    told: list[tuple[float, int]] = field(default_factory=list)
 
     def left(self, done: int, total: int) -> float | None:
         """Seconds left by the pace of this run; None before two frames."""
@@ -77,12 +77,11 @@ class Workflow:
         report: what to tell the artist.
     """
 
-    def __init__(self, host: Host, daemon: Daemon, workers: ThreadPoolExecutor) -> None:
+    def __init__(self, host: Host, daemon: Daemon) -> None:
         self.host = host
         self.state = state.load(host.stored())
         self.report = Report()
         self._daemon = daemon
-        self._workers = workers
         self._action: Action | None = None
         self._saving: list[Future[Any]] = []
         self._pace = _Pace()
@@ -124,13 +123,24 @@ class Workflow:
         job, running = self.state.job, self.state.running
         if self._action is not None:
             self._action.stop()
-            self._action.step()
-            self._finish()
+            self._action = None
         if running:
             self.state.job_state = "cancelled"
             self._keep()
             self._start("Cancel", self._cancel(job))
         self._tell("Stopped. Press Propagate to go on." if self.state.folder else "Stopped.")
+
+    def leave(self) -> None:
+        """Stop what is being done here and remember the rest; the daemon goes on."""
+        if self._action is not None:
+            self._action.stop()
+            self._action = None
+        if self._unkept:
+            self._keep()
+
+    def show(self) -> None:
+        """Show the mattes again, as when another object was chosen."""
+        self._show(complete=self.state.job_state == "done")
 
     def dismiss(self, frame: int) -> None:
         """Never show this suggested frame again."""
@@ -216,7 +226,8 @@ class Workflow:
         job: m.Job = yield lambda: client.suggest(
             shot, count=count, mattes=mattes, frames=asked.frames, settings=asked.settings, timeout=_PREPARATION
         )
-        for event in (yield lambda: [one.body for one in client.follow(job.job)]):
+        told: list[Any] = yield lambda: [one.body for one in client.follow(job.job)]
+        for event in told:
             if isinstance(event, m.JobDone):
                 self._suggested(event.suggestions)
                 self._tell(f"{len(event.suggestions)} frames suggested.")
@@ -268,7 +279,7 @@ class Workflow:
             self._tell(f"{self._action.name} is still at work.", hint="Wait for it, or press Cancel.", error=True)
             return
         self.report = Report(f"{name}…", step=name)
-        self._action = Action(name, steps, self._workers)
+        self._action = Action(name, steps)
 
     def _read(self) -> Asked:
         asked = self.host.read()
@@ -298,7 +309,7 @@ class Workflow:
         body: m.FrameDone = event.body
         known = self.state
         if known.local:
-            self._saving.append(self._workers.submit(save_matte, event, known.folder))
+            self._saving.append(on_worker(partial(save_matte, event, known.folder)))
         elif body.folder:
             known.folder = body.folder
         first = not known.files
@@ -340,9 +351,15 @@ class Workflow:
     def _show(self, *, complete: bool) -> None:
         known = self.state
         self._shown = time.monotonic()
-        if known.folder and known.files and known.frames:
-            pattern = str(PurePosixPath(known.folder.replace("\\", "/")) / known.files[0])
-            self.host.show_mattes(Mattes(pattern, (known.frames[0], known.frames[1]), complete))
+        if not (known.folder and known.files and known.frames):
+            return
+        root = PurePosixPath(known.folder.replace("\\", "/"))
+        if len(known.files) == len(known.objects) and known.files[0].count("/"):
+            patterns = {PurePosixPath(name).parts[0]: str(root / name) for name in known.files}
+            layers: tuple[str, ...] = ()
+        else:
+            patterns, layers = {"": str(root / known.files[0])}, tuple(known.objects)
+        self.host.show_mattes(Mattes(patterns, (known.frames[0], known.frames[1]), complete, layers))
 
     def _progressing(self, step: str, done: int, total: int) -> None:
         """Tell how far a step here is; :mod:`sending` calls it."""
@@ -380,11 +397,15 @@ class Workflow:
 
     def _finish(self) -> None:
         action, self._action = self._action, None
-        if action is None or action.error is None or isinstance(action.error, Stopped):
-            return
-        if isinstance(action.error, Gone):
-            raise action.error
-        self._fail(action.error)
+        error = None if action is None else action.error
+        if isinstance(error, Gone):
+            raise error
+        if isinstance(error, Stopped):
+            self._tell("Stopped. Press Propagate to go on.")
+        elif error is not None:
+            self._fail(error)
+        elif self.report.step and not self.state.running:
+            self._tell("Done.")
 
     def _collect(self) -> bool:
         """Look after the mattes being saved here."""
