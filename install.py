@@ -10,6 +10,8 @@ from __future__ import annotations
 import argparse
 import contextlib
 import hashlib
+import importlib
+import importlib.util
 import json
 import os
 import platform
@@ -23,6 +25,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import NamedTuple, NoReturn
 
 HERE = Path(__file__).resolve().parent
@@ -37,6 +40,9 @@ EXAMPLES = """examples:
   python install.py test
   python install.py --weights xmem
   python install.py demo --venv D:/envs/matted
+  python install.py nuke
+  python install.py nuke --nuke 15 16 --wheels D:/wheels
+  python install.py nuke --remove
 """
 
 
@@ -120,6 +126,8 @@ def main(arguments: list[str] | None = None) -> int:
     """Do what the command line says; returns the exit code: 0 done, 1 failed, 2 wrong usage, 130 stopped."""
     options = parse(arguments)
     try:
+        if options.command == "nuke":
+            return nuke(options)
         python = make_environment(options.venv, wanted_extras(options.command), options.python)
         if options.weights:
             say(f"Fetching the weights '{options.weights}'")
@@ -139,19 +147,33 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(
         prog="install.py",
-        description="Make matted's environment, then draw and matte the demo shot or run the tests.",
+        description="Make matted's environment, then draw and matte the demo shot, run the tests or install a plugin.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add_options(parser, venv=HERE / ".venv", python=None, weights=None)
     common = argparse.ArgumentParser(add_help=False)
     add_options(common, venv=argparse.SUPPRESS, python=argparse.SUPPRESS, weights=argparse.SUPPRESS)
-    commands = parser.add_subparsers(dest="command", metavar="demo | test")
+    commands = parser.add_subparsers(dest="command", metavar="demo | test | nuke")
     demo = commands.add_parser("demo", parents=[common], help="install, and make the first mattes of a drawn shot")
     demo.add_argument("folder", type=Path, nargs="?", default=HERE / "demo", help="where the shot goes [demo]")
     commands.add_parser(
         "test", parents=[common], help="install the tools too, and run the tests; takes pytest's options"
     )
+    plugin = commands.add_parser("nuke", parents=[common], help="put the plugin into Nuke, or take it out")
+    plugin.add_argument("--nuke-dir", type=Path, metavar="DIR", help="Nuke's folder of this person [~/.nuke]")
+    plugin.add_argument(
+        "--nuke",
+        nargs="+",
+        metavar="VERSION",
+        default=["14", "15", "16", "17"],
+        help="for these versions [14 15 16 17]",
+    )
+    plugin.add_argument(
+        "--platform", nargs="+", choices=["windows", "linux", "mac", "mac-arm"], help="for these systems [this one]"
+    )
+    plugin.add_argument("--wheels", type=Path, metavar="DIR", help="take wheels from here, not from the network")
+    plugin.add_argument("--remove", action="store_true", help="take the plugin out of Nuke again")
     options, rest = parser.parse_known_args(arguments)
     if rest and options.command != "test":
         parser.error(f"unknown: {' '.join(rest)}")
@@ -187,6 +209,87 @@ def start(options: argparse.Namespace, python: Path) -> int:
     return 0
 
 
+def nuke(options: argparse.Namespace) -> int:
+    """Put the plugin into Nuke, or take it out; returns the exit code.
+
+    Raises:
+        Problem: it cannot be done.
+    """
+    installer = load_installer()
+    home = (options.nuke_dir or installer.nuke_folder()).expanduser().absolute()
+    try:
+        if options.remove:
+            installer.remove(home, say=say)
+            return 0
+        command = daemon_command(options.venv)
+        installer.install(
+            HERE,
+            home,
+            nukes=installer.versions(options.nuke),
+            platforms=options.platform or installer.platforms_here(),
+            command=command,
+            fetch=lambda arguments: pip_download(arguments, options.venv),
+            given=options.wheels and options.wheels.expanduser().absolute(),
+            say=say,
+        )
+    except installer.Problem as problem:
+        raise Problem(problem.what, problem.remedy) from problem
+    if not command:
+        say(
+            "The plugin will look for matted's daemon; run 'python install.py' here too, and it can start it by itself."
+        )
+    say("Start Nuke: the menu Matted is in its menu bar. To take it out again: python install.py nuke --remove")
+    return 0
+
+
+def load_installer() -> ModuleType:
+    """The module that installs the Nuke plugin, by its path: the plugins are never on ``sys.path``."""
+    folder = HERE / "plugins" / "common" / "matted_installer"
+    found = importlib.util.spec_from_file_location(
+        folder.name, folder / "__init__.py", submodule_search_locations=[str(folder)]
+    )
+    if found is None or found.loader is None or not (folder / "__init__.py").is_file():
+        raise Problem(f"{folder} is not there.", "Run install.py inside the complete folder of matted.")
+    package = importlib.util.module_from_spec(found)
+    sys.modules[folder.name] = package
+    found.loader.exec_module(package)
+    return importlib.import_module(f"{folder.name}.nuke")
+
+
+def daemon_command(venv: Path) -> list[str]:
+    """How a host starts the daemon on this machine; empty when matted is not installed here."""
+    if shutil.which("matted", path=str(script_folder(venv))):
+        return [str(environment_python(venv)), "-m", "matted", "serve"]
+    found = shutil.which("matted")
+    return [found, "serve"] if found else []
+
+
+def pip_download(arguments: list[str], venv: Path) -> None:
+    """Run ``pip download``, in the environment if there is one, else in this Python.
+
+    Raises:
+        Problem: there is no pip, or it failed.
+    """
+    pythons = [str(environment_python(venv)), sys.executable]
+    python = next((path for path in pythons if version_of(path) and has_pip(path)), None)
+    by_hand = "Or fetch the wheels on another machine and give their folder with --wheels DIR: plugins/nuke/README.md."
+    if python is None:
+        raise Problem("This Python comes without pip.", f"Run 'python install.py' first: it brings pip. {by_hand}")
+    command = [python, "-u", "-m", "pip", "download", "--no-input", "--progress-bar", "off", *arguments]
+    code, output = follow(command, clean_environment())
+    if code:
+        try:
+            explain(output, venv, sys.version_info[:2])
+        except Problem as problem:
+            raise Problem(problem.what, f"{problem.remedy} {by_hand}") from None
+
+
+def has_pip(python: str) -> bool:
+    """Whether a Python has pip."""
+    command = [python, "-c", "import pip"]
+    return subprocess.run(command, stderr=subprocess.DEVNULL, env=clean_environment()).returncode == 0
+
+
 def make_environment(venv: Path, extras: set[str], python: str | None = None) -> Path:
     """Make the environment, or bring it up to date; returns its Python.
 
@@ -195,7 +298,7 @@ def make_environment(venv: Path, extras: set[str], python: str | None = None) ->
     """
     if not (HERE / "pyproject.toml").is_file():
         raise Problem(f"{HERE} does not hold matted's files.", "Run install.py inside the complete folder of matted.")
-    inside = script_folder(venv) / ("python.exe" if os.name == "nt" else "python")
+    inside = environment_python(venv)
     version = version_of(inside)
     if version is None:
         create(venv, find_python(python))
@@ -217,6 +320,11 @@ def make_environment(venv: Path, extras: set[str], python: str | None = None) ->
 def script_folder(venv: Path) -> Path:
     """Where an environment keeps its programs."""
     return venv / ("Scripts" if os.name == "nt" else "bin")
+
+
+def environment_python(venv: Path) -> Path:
+    """The Python of an environment."""
+    return script_folder(venv) / ("python.exe" if os.name == "nt" else "python")
 
 
 def digest_of(version: tuple[int, int]) -> str:
