@@ -22,37 +22,51 @@ _PREPARATION = 600.0
 
 
 class Sender:
-    """Sends one shot. ``pixels`` tells afterwards which way it went.
+    """Sends one shot.
 
     Args:
         host: where the pictures come from.
         state: what is remembered; the rendered plate is kept between presses.
         asked: what the artist wants.
         progressing: told the step, how much of it is done, and how much there is.
+        here: whether the daemon runs on this machine.
+
+    Attributes:
+        pixels: whether the plate goes over the wire. Where that is left to us: when the daemon, on another machine,
+            cannot read the plate's files, or there are none.
     """
 
-    def __init__(self, host: Host, state: State, asked: Asked, progressing: Callable[[str, int, int], None]) -> None:
-        self.pixels = False
+    def __init__(
+        self,
+        host: Host,
+        state: State,
+        asked: Asked,
+        progressing: Callable[[str, int, int], None],
+        *,
+        here: bool,
+    ) -> None:
+        may_choose = asked.transport == "auto" and not here
+        self.pixels = asked.transport == "pixels" or (may_choose and asked.plate.path is None)
+        self._may_choose = may_choose
         self._host = host
         self._state = state
         self._asked = asked
         self._tell = progressing
+        self._masks_as_pixels = self.pixels or may_choose  # they are few
         self._work = Path(asked.out) / "work" / state.id[:8]
 
-    def send(self, client: Client, pixels: bool) -> Steps:
+    def send(self, client: Client) -> Steps:
         """Open the shot and give its keyframes; returns the daemon's :class:`messages.Shot`."""
-        self.pixels = pixels
         plate = self._asked.plate
-        if pixels:
-            shot = yield from self._send_plate(client, plate)
-        else:
+        if not self.pixels:
             try:
                 shot = yield from self._open(client, plate)
             except DaemonError as error:
-                if self._asked.transport == "paths" or error.code not in ("path_outside", "plate_missing"):
+                if not self._may_choose or error.code not in ("path_outside", "plate_missing"):
                     raise
                 self.pixels = True
-                shot = yield from self._send_plate(client, plate)
+        if self.pixels:
+            shot = yield from self._send_plate(client, plate)
         self._state.shot = shot.shot
         yield from self._send_masks(client, shot)
         return shot
@@ -141,7 +155,7 @@ class Sender:
             self._tell("Sending keyframes", index, len(wanted))
             yield None
             path = folder / f"{index}.{_numbered(frame)}.exr"
-            self._render(path, frame, one.channel, compressed=not self.pixels)
+            self._render(path, frame, one.channel, compressed=not self._masks_as_pixels)
             yield partial(self._send_mask, client, shot.shot, frame, one.name, path)
         known: m.Keyframes = yield lambda: client.list_keyframes(shot.shot)
         for keyframe in known.keyframes:
@@ -153,7 +167,7 @@ class Sender:
     def _send_mask(self, client: Client, shot: str, frame: int, name: str, path: Path) -> None:
         """On a worker thread: the daemon keeps a copy, ours goes."""
         channel = exr.channel_names(path)[0]
-        if self.pixels:
+        if self._masks_as_pixels:
             size, dtype, content = _taken(path, (channel,))
             pixels = m.Pixels(size[0], size[1], ("A",), dtype)
             client.set_keyframe(shot, frame, object=name, pixels=pixels, buffer=content)

@@ -56,10 +56,12 @@ class Action:
         call, self._call = self._call, None
         if call is None:
             self._advance(lambda: next(self._steps))
-        elif call.exception() is None:
-            self._advance(lambda: self._steps.send(call.result()))
         else:
-            self._advance(lambda: self._steps.throw(call.exception()))
+            failure = call.exception()
+            if failure is None:
+                self._advance(lambda: self._steps.send(call.result()))
+            else:
+                self._advance(lambda: self._steps.throw(failure))
         return True
 
     def stop(self) -> None:

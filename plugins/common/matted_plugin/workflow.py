@@ -138,6 +138,10 @@ class Workflow:
         if self._unkept:
             self._keep()
 
+    def keep(self) -> None:
+        """Store the state now, as when the project is saved."""
+        self._keep()
+
     def show(self) -> None:
         """Show the mattes again, as when another object was chosen."""
         self._show(complete=self.state.job_state == "done")
@@ -199,22 +203,28 @@ class Workflow:
             )
         yield None
         client: Client = yield self._daemon.client
-        pixels = asked.transport == "pixels" or (asked.transport == "auto" and not self._daemon.is_here)
-        sender = sending.Sender(self.host, self.state, asked, self._progressing)
-        shot: m.Shot = yield from sender.send(client, pixels)
+        sender = sending.Sender(self.host, self.state, asked, self._progressing, here=self._daemon.is_here)
+        shot: m.Shot = yield from sender.send(client)
         self._keep()
-        folder = None if sender.pixels else asked.out
-        job: m.Job = yield lambda: client.propagate(
+        submit = partial(
+            client.propagate,
             shot.shot,
-            out=folder,
             frames=asked.frames,
             settings=asked.settings,
             mattes=asked.mattes,
             suggestions=asked.suggestions,
             timeout=_PREPARATION,
         )
-        self._began(job, asked, local=sender.pixels)
-        yield lambda: client.watch(job.job, mattes="bytes" if sender.pixels else "paths")
+        local = sender.pixels
+        try:
+            job: m.Job = yield partial(submit, out=None if local else asked.out)
+        except DaemonError as error:
+            if error.code != "path_outside" or asked.transport == "paths":
+                raise
+            local = True  # the daemon cannot write there: it sends the mattes, and they are written here
+            job = yield submit
+        self._began(job, asked, local=local)
+        yield partial(client.watch, job.job, mattes="bytes" if local else "paths")
 
     def _suggest(self, count: int) -> Steps:
         if not self.state.shot or not self.state.folder:
@@ -290,7 +300,7 @@ class Workflow:
         known = self.state
         is_new = job.job != known.job
         known.shot, known.job, known.kind, known.job_state = job.shot, job.job, job.kind, "queued"
-        known.total, known.done, known.seq = job.total, job.done, 0
+        known.total, known.done, known.seq = job.total, 0, 0
         known.frames = [asked.frames[0], asked.frames[1]]
         known.objects = [one.name for one in asked.objects]
         known.keyframes = list(asked.keyframes)
@@ -315,7 +325,7 @@ class Workflow:
         first = not known.files
         if first:
             known.files = [_NUMBER.sub("%04d", name) for name in body.files]
-        known.done = min(known.total, known.done + 1) if known.job_state == "running" else max(known.done, 1)
+        known.done = min(known.total, known.done + 1)
         known.job_state = "running"
         if first or time.monotonic() - self._shown > _OFTEN:
             self._show(complete=False)

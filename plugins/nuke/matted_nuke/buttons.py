@@ -1,0 +1,316 @@
+"""What the menu, the node's buttons and the panel call, and scripts: ``buttons.propagate("Matted1")`` in ``nuke -t``.
+
+In the GUI everything returns at once and a timer on the main thread goes on with it. In a terminal there is no event
+loop, so each call works until it is done.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import platform
+import shutil
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import nuke
+
+from matted_nuke import node as text
+from matted_nuke.host import NukeHost, is_limited, quiet
+from matted_nuke.host import create as make_node
+from matted_plugin import state
+from matted_plugin.daemon import Daemon
+from matted_plugin.desk import Desk
+from matted_plugin.host import Gone, HostError
+from matted_plugin.workflow import Workflow
+from matted_protocol.errors import DaemonError
+
+_TERMINAL_PAUSE = 0.02
+"""Seconds between two looks where there is no timer."""
+
+_desk: Desk | None = None
+_opened: list[str] = []
+"""Names of Matted nodes a script being loaded has brought; looked at when it is loaded."""
+
+
+def desk() -> Desk:
+    """All Matted nodes in use, and the connection; made when first needed."""
+    global _desk
+    if _desk is None:
+        _desk = Desk(Daemon(f"nuke {nuke.NUKE_VERSION_STRING}", command=installed().get("daemon") or ()))
+        nuke.addOnScriptClose(_script_closed)
+        nuke.addOnScriptSave(_script_saved)
+        if nuke.GUI:
+            from matted_nuke import panel
+
+            panel.start_clock(tick)
+    return _desk
+
+
+def installed() -> dict[str, Any]:
+    """What the installer wrote beside the plugin: version, and the command that starts the daemon; {} without it."""
+    try:
+        told = json.loads((Path(__file__).resolve().parents[2] / "matted.json").read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return told if isinstance(told, dict) else {}
+
+
+def tick() -> bool:
+    """Move everything a little; returns whether there was something to do."""
+    while _opened:
+        node = nuke.toNode(_opened.pop(0))
+        if node is not None and node.knob(text.STATE) is not None:
+            with contextlib.suppress(Gone):
+                desk().open(NukeHost(node)).attach()
+    return desk().tick()
+
+
+def workflow(node: Any = None) -> Workflow:
+    """The buttons of a Matted node: a handle, a name, or the one that is selected or the only one in use.
+
+    Raises:
+        HostError: there is no such node.
+    """
+    if isinstance(node, str):
+        found = nuke.toNode(node)
+    elif node is not None:
+        found = node
+    else:
+        try:
+            found = next((one for one in nuke.selectedNodes() if one.knob(text.STATE) is not None), None)
+        except RuntimeError:  # more nodes than this edition shows to Python
+            found = None
+    if found is None and node is None and len(desk().workflows) == 1:
+        return desk().workflows[0]
+    if found is None or found.knob(text.STATE) is None:
+        raise HostError("No Matted node is selected.", "Select one, or make one: menu Matted, Matted node.")
+    return desk().open(NukeHost(found))
+
+
+# The menu and the node's buttons
+
+
+def create() -> Any:
+    """Make a Matted node on the selection."""
+    with _telling():
+        node = make_node(state.save(state.State()))
+        desk().open(NukeHost(node))
+        return node
+
+
+def propagate(node: Any = None) -> None:
+    """Make a matte for every frame."""
+    with _telling(node):
+        flow = workflow(node)
+        with nuke.Undo("Matted: Propagate"):
+            flow.host.group["status"].setValue("Propagate pressed.")  # type: ignore[attr-defined]
+        flow.propagate()
+        _until_done(flow)
+
+
+def suggest(node: Any = None) -> None:
+    """Name more frames worth rotoscoping next."""
+    with _telling(node):
+        flow = workflow(node)
+        with nuke.Undo("Matted: Suggest"):
+            flow.host.group["status"].setValue("Suggest pressed.")  # type: ignore[attr-defined]
+        flow.suggest()
+        _until_done(flow)
+
+
+def cancel(node: Any = None) -> None:
+    """Stop; every finished matte stays."""
+    with _telling(node):
+        flow = workflow(node)
+        flow.cancel()
+        _until_done(flow)
+
+
+def find_keyframes(node: Any = None) -> None:
+    """Write the frames keyed in the roto into the keyframes knob."""
+    with _telling(node):
+        host = _host(workflow(node))
+        group = host.group
+        first, last = int(nuke.root()["first_frame"].value()), int(nuke.root()["last_frame"].value())
+        frames, notes = host.keyed(first, last)
+        with nuke.Undo("Matted: Find keyframes"):
+            group["keyframes"].setValue(" ".join(map(str, frames)))
+        host.show_status(" ".join([f"{len(frames)} keyframes found.", *notes]))
+
+
+fill_keyframes = find_keyframes
+
+
+def add_keyframe(node: Any = None) -> None:
+    """Add the current frame to the keyframes."""
+    _edit_keyframes(node, "Matted: Add keyframe", lambda frames: frames | {int(nuke.frame())})
+
+
+def remove_keyframe(node: Any = None) -> None:
+    """Take the current frame out of the keyframes."""
+    _edit_keyframes(node, "Matted: Remove keyframe", lambda frames: frames - {int(nuke.frame())})
+
+
+def _edit_keyframes(node: Any, step: str, edit: Any) -> None:
+    with _telling(node):
+        host = _host(workflow(node))
+        frames = sorted(edit(set(host.read_keyframes())))
+        with nuke.Undo(step):
+            host.group["keyframes"].setValue(" ".join(map(str, frames)))
+
+
+def to_roto(node: Any = None, tolerance: float = 1.0) -> None:
+    """Turn the shown object's mattes into editable Bezier shapes with few keys."""
+    with _telling(node):
+        flow = workflow(node)
+        flow.make_shapes(str(_host(flow).group["shown"].value()), tolerance)
+        _until_done(flow)
+
+
+def jump(frame: int) -> None:
+    """Go to a frame."""
+    nuke.frame(frame)
+
+
+def show_panel(node: Any = None) -> None:
+    """Open the docked panel, on this node."""
+    if node is not None:
+        workflow(node)
+    if nuke.GUI:
+        from matted_nuke import panel
+
+        panel.show()
+
+
+def remove_leftovers(node: Any = None) -> None:
+    """Delete the plate frames rendered for a Matted node; mattes are never touched."""
+    with _telling(node):
+        flow = workflow(node)
+        if flow.busy or flow.state.running:
+            raise HostError("The plate is still needed.", "Wait until the mattes are done, or press Cancel.")
+        folder = Path(_host(flow).read_out()) / "work" / flow.state.id[:8]
+        shutil.rmtree(folder, ignore_errors=True)
+        flow.state.plate = {}
+        flow.host.show_status(f"Removed what was rendered to {folder}.")
+
+
+def diagnostics() -> str:
+    """What whoever looks after matted wants to know, as text."""
+    zmq, msgpack = sys.modules.get("zmq"), sys.modules.get("msgpack")
+    found = desk()
+    lines = [
+        f"nuke {nuke.NUKE_VERSION_STRING}{' (limited edition)' if is_limited() else ''}",
+        f"python {platform.python_version()} on {platform.platform()}",
+        f"plugin {installed().get('version', 'not installed by install.py')} in {Path(__file__).resolve().parents[2]}",
+        f"zmq {getattr(zmq, '__version__', 'not loaded')} from {getattr(zmq, '__file__', '-')}",
+        f"msgpack {getattr(msgpack, 'version', 'not loaded')} from {getattr(msgpack, '__file__', '-')}",
+        f"connection file {found.daemon.file}",
+        f"daemon {found.daemon.endpoint}, lamp {found.daemon.lamp}, log {found.daemon.log}",
+    ]
+    trouble = found.daemon.why
+    if trouble is not None:
+        lines.append(f"trouble {trouble.code}: {trouble.message} {trouble.hint}")
+    client = found.daemon.connected
+    if client is not None and client.welcome is not None:
+        lines.append(f"daemon version {client.welcome.matted}, protocol {client.welcome.version}")
+    root = nuke.root()
+    colour = {name: root[name].value() for name in ("colorManagement", "OCIO_config") if root.knob(name) is not None}
+    lines.append(f"colour {colour}")
+    for flow in found.workflows:
+        lines += [f"{flow.host.key}: {flow.report.sentence} {flow.report.hint}", f"  {flow.state.text()}"]
+    return "\n".join(lines)
+
+
+def copy_diagnostics(node: Any = None) -> str:
+    """Put :func:`diagnostics` on the clipboard, or print it in a terminal."""
+    told = diagnostics()
+    if nuke.GUI:
+        from matted_nuke import panel
+
+        panel.copy(told)
+    else:
+        nuke.tprint(told)
+    return told
+
+
+# Callbacks
+
+
+def opened(node: Any) -> None:
+    """A Matted node appeared, with a script or by pasting: find its job again once the script is loaded."""
+    _opened.append(str(node.fullName()))
+    if nuke.GUI:
+        desk()
+
+
+def attach(node: Any) -> None:
+    """Find a node's job again and work until it is done: what a terminal calls after loading a script."""
+    with _telling(node):
+        flow = workflow(node)
+        flow.attach()
+        _until_done(flow)
+
+
+def shown(node: Any) -> None:
+    """Another object was chosen in the node."""
+    with _telling(node):
+        workflow(node).show()
+
+
+def _script_closed() -> None:
+    _opened.clear()
+    if _desk is not None:
+        _desk.forget()
+
+
+def _script_saved() -> None:
+    if _desk is not None:
+        for flow in _desk.workflows:
+            with contextlib.suppress(HostError):
+                flow.keep()
+
+
+# Helpers
+
+
+def _host(flow: Workflow) -> NukeHost:
+    assert isinstance(flow.host, NukeHost)
+    return flow.host
+
+
+@contextlib.contextmanager
+def _telling(node: Any = None) -> Any:
+    """Tell the artist what went wrong, in the node's status, never in a window."""
+    try:
+        yield
+    except (HostError, DaemonError) as error:
+        said = f"{error.message} {error.hint}"
+        with contextlib.suppress(Exception), quiet():
+            target = nuke.toNode(node) if isinstance(node, str) else node
+            if target is not None:
+                target["status"].setValue(said)
+        nuke.tprint(f"Matted: {said}")
+        if not nuke.GUI:
+            raise
+
+
+def _until_done(flow: Workflow) -> None:
+    """In a terminal: work until there is nothing left to do, then fail if it failed."""
+    if nuke.GUI:
+        return
+    told = ""
+    try:
+        while flow.busy or flow.state.running:
+            if not tick():
+                time.sleep(_TERMINAL_PAUSE)
+            if flow.report.sentence != told:
+                told = flow.report.sentence
+                nuke.tprint(f"Matted: {told}")
+    except KeyboardInterrupt:
+        flow.cancel()
+        raise
+    if flow.report.error:
+        raise HostError(flow.report.sentence, flow.report.hint)

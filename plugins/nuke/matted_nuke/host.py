@@ -1,0 +1,458 @@
+"""A Matted node in Nuke, as the buttons see it. Called on Nuke's main thread only.
+
+Python touches at most eight nodes of a script: the root, the Matted node, its Write, mask Copy and Read, the plate's
+Read (with a Dot before it), and the Roto. Nuke Indie and Non-commercial allow ten.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import nuke
+
+from matted_nuke import node as text
+from matted_nuke import plate as plates
+from matted_nuke import roto, shapes
+from matted_plugin.host import Asked, Gone, Host, HostError, Mattes, ObjectSource, Plate, Rendering
+from matted_plugin.steps import Stopped
+from matted_protocol.connection import data_folder
+from matted_protocol.frames import FrameRange
+from matted_protocol.messages import MatteOptions, Settings
+
+_ROTOS = frozenset({"Roto", "RotoPaint"})
+_LIMITED, _FULL = 2, 20
+"""How many nodes above an input are looked at: in limited editions, and else."""
+
+
+class NukeHost(Host):
+    """One Matted node.
+
+    Args:
+        node: its handle; found again by name when an undo made the handle stale.
+    """
+
+    def __init__(self, node: Any) -> None:
+        self.program = f"nuke {nuke.NUKE_VERSION_STRING}"
+        self._node = node
+        self._name = str(node.fullName())
+
+    @property
+    def group(self) -> Any:
+        """The node's handle, as it is now.
+
+        Raises:
+            Gone: it was deleted, or its script closed.
+        """
+        try:
+            self._name = str(self._node.fullName())
+        except Exception:  # a stale handle: what Nuke raises differs by version
+            found = nuke.toNode(self._name)
+            if found is None or found.knob(text.STATE) is None:
+                raise Gone(f"The node {self._name} is no longer in the script.", "Make a new Matted node.") from None
+            self._node = found
+        return self._node
+
+    @property
+    def key(self) -> str:
+        """The node's full name."""
+        return str(self.group.fullName())
+
+    # Reading
+
+    def read(self) -> Asked:
+        """The node's knobs and what is connected to it."""
+        group, root = self.group, nuke.root()
+        plate_node = group.input(0)
+        if plate_node is None:
+            raise HostError(f"{self._name} has no plate.", "Connect the plate to its first input.")
+        objects = parse_objects(self._text("objects"))
+        view = self._text("view") or nuke.views()[0]
+        read, why = plates.find_read(plate_node, self._reach)
+        frames = self._frames(root, plate_node)
+        plate = self._plate(root, plate_node, read, why, frames, view)
+        keyframes, notes = self._keyframes(frames)
+        return Asked(
+            plate=plate,
+            frames=frames,
+            keyframes=keyframes,
+            objects=objects,
+            out=self._out(),
+            transport={0: "auto", 1: "paths", 2: "pixels"}[int(group["transport"].getValue())],
+            settings=self._settings(),
+            mattes=MatteOptions(layout="layers" if self._text("layout") == "layers" else "files"),
+            suggestions=int(group["suggestions"].value()),
+            notes=(*notes, *((f"The plate is rendered: {plate.why}.",) if plate.why else ())),
+        )
+
+    @property
+    def _reach(self) -> int:
+        return _LIMITED if is_limited() else _FULL
+
+    def _text(self, name: str) -> str:
+        return str(self.group[name].value()).strip()
+
+    def _settings(self) -> Settings:
+        try:
+            direction: Any = self._text("direction")
+            return Settings(self._text("weights"), direction, int(self.group["working_size"].value()))
+        except ValueError as error:
+            raise HostError(f"{self._name}: {error}.", "Put it right under Settings.") from error
+
+    def _frames(self, root: Any, plate_node: Any) -> tuple[int, int, int]:
+        told = self._text("frames")
+        if told:
+            try:
+                frames = FrameRange.parse(told)
+            except ValueError as error:
+                raise HostError(f"{self._name}: {error}.", "Put it right in frames.") from error
+            return frames.first, frames.last, frames.step
+        first, last = int(plate_node.firstFrame()), int(plate_node.lastFrame())
+        first = max(first, int(root["first_frame"].value()))
+        last = min(last, int(root["last_frame"].value()))
+        if last < first:
+            raise HostError(
+                f"The plate of {self._name} has no frame within the project's range.",
+                "Set the project's frame range, or type a range into frames.",
+            )
+        return first, last, 1
+
+    def _plate(self, root: Any, plate_node: Any, read: Any, why: str, frames: tuple[int, int, int], view: str) -> Plate:
+        picture = plate_node.format()
+        files = plates.Files(why=why)
+        if read is not None:
+            files = plates.read_files(read, root, frames[:2], view)
+        colours = files.colours if not files.why and files.colours else plates.working_colours(root)
+        return Plate(
+            path=files.path if not files.why else None,
+            size=(int(picture.width()), int(picture.height())),
+            signature=_signature(plate_node, frames, view),
+            offset=files.offset if not files.why else 0,
+            pixel_aspect=float(picture.pixelAspect()),
+            colorspace=self._text("colorspace") or colours.space,
+            ocio=colours.config,
+            exposure=self._exposure(),
+            frame_rate=_rate(float(root["fps"].value())),
+            why=files.why,
+        )
+
+    def _exposure(self) -> float | None:
+        told = self._text("exposure")
+        if told in ("", "auto"):
+            return None
+        try:
+            return float(told)
+        except ValueError as error:
+            raise HostError(
+                f"{self._name}: the exposure '{told}' is no number of stops.", "Write auto, 0, 1.5 or -2."
+            ) from error
+
+    def _keyframes(self, frames: tuple[int, int, int]) -> tuple[tuple[int, ...], tuple[str, ...]]:
+        told = self._text("keyframes")
+        wanted = FrameRange(*frames)
+        if told:
+            try:
+                found = sorted({frame for word in re.split(r"[\s,;]+", told) for frame in FrameRange.parse(word)})
+            except ValueError as error:
+                raise HostError(f"{self._name}: {error}.", "Put it right in keyframes.") from error
+            notes: tuple[str, ...] = ()
+        else:
+            found, notes = self.keyed(frames[0], frames[1])
+        inside = tuple(frame for frame in found if frame in wanted)
+        outside = [frame for frame in found if frame not in wanted]
+        if outside:
+            notes = (*notes, f"Keyframes outside the range are left out: {', '.join(map(str, outside))}.")
+        if inside and self.group.input(1) is None:
+            raise HostError(
+                f"{self._name} has no mask.", "Connect a Roto, or anything with a matte, to its roto input."
+            )
+        return inside, notes
+
+    def read_keyframes(self) -> tuple[int, ...]:
+        """The keyframes as they are now: those typed, or those keyed in the roto."""
+        root, plate_node = nuke.root(), self.group.input(0)
+        if plate_node is None:
+            raise HostError(f"{self._name} has no plate.", "Connect the plate to its first input.")
+        return self._keyframes(self._frames(root, plate_node))[0]
+
+    def read_out(self) -> str:
+        """The folder of the mattes, as it is now."""
+        return self._out()
+
+    def keyed(self, first: int, last: int) -> tuple[list[int], tuple[str, ...]]:
+        """The frames keyed in the roto, by the union rule of :mod:`matted_nuke.roto`, and notes about them."""
+        found = self._roto()
+        if found is None:
+            return [], ("There is no Roto on the roto input: type the frames that have a mask into keyframes.",)
+        keys = roto.keyframes(found["curves"], first, last)
+        return list(keys.frames), keys.notes
+
+    def _roto(self) -> Any:
+        """The Roto above the roto input, through Dots; None when another kind of node is there."""
+        above = self.group.input(1)
+        for _ in range(self._reach):
+            if above is None or above.Class() in _ROTOS:
+                return above
+            if above.Class() not in ("Dot", "NoOp"):
+                return None
+            above = above.input(0)
+        return None
+
+    def _out(self) -> str:
+        told = str(self.group["out"].value()).replace("\\", "/").rstrip("/")
+        if told:
+            return told
+        try:
+            script = Path(str(nuke.scriptName()))
+        except RuntimeError:  # never saved
+            return (data_folder() / "unsaved" / self._name.replace(".", "_")).as_posix()
+        return (script.parent / "matted" / script.stem / self._name.replace(".", "_")).as_posix()
+
+    # Rendering
+
+    def render(self, rendering: Rendering) -> None:
+        """Render through the Write inside the node; every knob touched is put back, without an undo step."""
+        group, root = self.group, nuke.root()
+        write = self._inner(text.WRITE)
+        view = self._text("view") or nuke.views()[0]
+        frame, path = rendering.frame, rendering.path
+        with contextlib.ExitStack() as put_back:
+            put_back.enter_context(quiet())
+            if root.knob("proxy") is not None and root["proxy"].value():
+                put_back.enter_context(_set(root["proxy"], False))
+            if rendering.channel is not None:
+                put_back.enter_context(_set(self._inner(text.MASK)["from0"], rendering.channel))
+                _still(self._roto(), put_back)
+            put_back.enter_context(_set(write["file"], path))
+            put_back.enter_context(_set(write["channels"], "rgb" if rendering.channel is None else "alpha"))
+            put_back.enter_context(_set(write["views"], view))
+            if not rendering.compressed:
+                put_back.enter_context(_set(write["compression"], "none"))
+            put_back.enter_context(_set(write["disable"], False))
+            try:
+                nuke.execute(write, frame, frame, 1, [view])
+            except RuntimeError as error:
+                if "cancel" in str(error).lower():
+                    raise Stopped from error
+                raise HostError(
+                    f"Nuke could not render frame {frame} for {group.name()}: {error}.",
+                    "Look at that frame above the Matted node, put it right and press the button again.",
+                    frame=frame,
+                ) from error
+        file = Path(path)
+        if not file.is_file() or not file.stat().st_size:
+            raise HostError(
+                f"Nuke wrote nothing for frame {frame} to {path}.",
+                "See whether the disk is full and the folder can be written, then press the button again.",
+                path=path,
+                frame=frame,
+            )
+
+    def _inner(self, name: str) -> Any:
+        found = nuke.toNode(f"{self._name}.{name}")
+        if found is None:
+            raise HostError(f"{name} inside {self._name} is gone.", "Make a new Matted node, connected the same way.")
+        return found
+
+    # Showing
+
+    def show_mattes(self, mattes: Mattes) -> None:
+        """Load the mattes in the Read inside the node, or in Reads beside it."""
+        with quiet():
+            self._choices(tuple(mattes.layers or mattes.patterns))
+            if self._text("results").startswith("Reads"):
+                self._show_beside(mattes)
+                _put(self.group["ready"], False)
+                return
+            shown = self._text("shown")
+            _load(self._inner(text.READ), mattes.patterns.get(shown) or next(iter(mattes.patterns.values())), mattes)
+            if mattes.layers:
+                self._show_layers(shown, mattes.layers)
+            _put(self.group["ready"], True)
+
+    def _choices(self, names: tuple[str, ...]) -> None:
+        knob = self.group["shown"]
+        if tuple(knob.values()) != names:
+            chosen = str(knob.value())
+            knob.setValues(list(names))
+            if chosen in names:
+                knob.setValue(chosen)
+
+    def _show_layers(self, shown: str, layers: tuple[str, ...]) -> None:
+        """The shown object to the alpha, the next three as layers of their own."""
+        copy = self._inner("MattedCopy")
+        first = shown if shown in layers else layers[0]
+        _put(copy["from0"], f"{first}.alpha")
+        for index, name in enumerate(layers[:3], 1):
+            _put(copy[f"from{index}"], f"{name}.alpha")
+            _put(copy[f"to{index}"], f"{name}.alpha")
+
+    def _show_beside(self, mattes: Mattes) -> None:
+        names = dict(pair.split("=", 1) for pair in self._text("beside").split() if "=" in pair)
+        for index, (name, pattern) in enumerate(mattes.patterns.items()):
+            read = nuke.toNode(names[name]) if name in names else None
+            if read is None:
+                label = name or "mattes"
+                position = (int(self.group.xpos()) + 110 * (index + 1), int(self.group.ypos()))
+                read = paste(text.read_text(f"Matte_{label}", label, position))
+                names[name] = str(read.fullName())
+            _load(read, pattern, mattes)
+        _put(self.group["beside"], " ".join(f"{name}={read}" for name, read in names.items()))
+
+    def show_marks(self, keyframes: Sequence[int], suggestions: Sequence[int]) -> None:
+        """Key two hidden knobs: their keys are marks on the timeline while the node's panel is open."""
+        with quiet():
+            for name, frames in (("marked_keyframes", keyframes), ("marked_suggestions", suggestions)):
+                knob = self.group[name]
+                knob.clearAnimated()
+                if frames:
+                    knob.setAnimated()
+                    for frame in frames:
+                        knob.setValueAt(1, frame)
+
+    def show_status(self, sentence: str) -> None:
+        """Write into the node's status line."""
+        with quiet():
+            _put(self.group["status"], sentence)
+
+    def make_shapes(self, shapes_: Sequence[Any], name: str) -> str:
+        """Paste a Roto with the shapes beside the node."""
+        with nuke.Undo("Matted: To Roto"):
+            position = (int(self.group.xpos()) - 110, int(self.group.ypos()))
+            made = paste(shapes.roto_node_text(f"Matted_{name}", list(shapes_), position=position))
+        return str(made.name())
+
+    def stored(self) -> str:
+        """The hidden knob's text."""
+        return str(self.group[text.STATE].value())
+
+    def store(self, text_: str) -> None:
+        """Write the hidden knob."""
+        with quiet():
+            _put(self.group[text.STATE], text_)
+
+
+def create(state: str) -> Any:
+    """Make a Matted node in the current group, on the selected nodes: a Roto goes to the roto input, else the plate."""
+    selected = _selected()
+    rotos = [one for one in selected if one.Class() in _ROTOS]
+    plates_ = [one for one in selected if one not in rotos]
+    anchor = (plates_ or rotos or [None])[0]
+    position = (0, 0) if anchor is None else (int(anchor.xpos()), int(anchor.ypos()) + 120)
+    with nuke.Undo("Matted node"):
+        node = paste(text.group_text("Matted1", state, position))
+        node.setInput(0, plates_[0] if plates_ else None)
+        node.setInput(1, rotos[0] if rotos else (plates_[1] if len(plates_) > 1 else None))
+        node.setXYpos(*position)
+    return node
+
+
+def _selected() -> list[Any]:
+    try:
+        return list(nuke.selectedNodes())[:2]
+    except RuntimeError:  # more nodes than this edition shows to Python
+        return []
+
+
+def is_limited() -> bool:
+    """Whether this edition of Nuke shows only a few nodes of a script to Python."""
+    return bool(nuke.env.get("nc") or nuke.env.get("indie"))
+
+
+def paste(nk: str) -> Any:
+    """Make nodes from .nk text; returns the last one made."""
+    with tempfile.TemporaryDirectory(prefix="matted-") as folder:
+        file = Path(folder) / "paste.nk"
+        file.write_text(nk, "utf-8")
+        node = nuke.nodePaste(file.as_posix())
+    if node is None:
+        raise HostError("Nuke made no node of Matted's text.", "Press Copy diagnostics and send them on.")
+    return node
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Changes inside are no undo step."""
+    nuke.Undo.disable()
+    try:
+        yield
+    finally:
+        nuke.Undo.enable()
+
+
+@contextlib.contextmanager
+def _set(knob: Any, value: Any) -> Iterator[None]:
+    """Set a knob and put back what was there."""
+    before = knob.value()
+    knob.setValue(value)
+    try:
+        yield
+    finally:
+        knob.setValue(before)
+
+
+def _put(knob: Any, value: Any) -> None:
+    """Set a knob only when that changes it: a script is not modified for nothing."""
+    if knob.value() != value:
+        knob.setValue(value)
+
+
+def _still(roto_node: Any, put_back: contextlib.ExitStack) -> None:
+    """No motion blur on the roto, whichever of its two kinds it has."""
+    if roto_node is None:
+        return
+    mode, amount = roto_node.knob("motionblur_mode"), roto_node.knob("global_motionblur")
+    if mode is not None and amount is not None:
+        put_back.enter_context(_set(mode, "global"))
+        put_back.enter_context(_set(amount, 0))
+
+
+def _load(read: Any, pattern: str, mattes: Mattes) -> None:
+    """Show a sequence in a Read: raw, black where there is nothing, and an error only once all should be there."""
+    first, last = mattes.frames
+    if str(read["file"].value()) != pattern:
+        read["file"].fromUserText(f"{pattern} {first}-{last}")
+    for name, value in (("first", first), ("last", last), ("origfirst", first), ("origlast", last)):
+        _put(read[name], value)
+    _put(read["raw"], True)
+    _put(read["before"], "black")
+    _put(read["after"], "black")
+    _put(read["on_error"], "error" if mattes.complete else "black")
+    read["reload"].execute()
+
+
+def _signature(plate_node: Any, frames: tuple[int, int, int], view: str) -> str:
+    """Another text when the picture has changed: Nuke's own hashes of what is upstream."""
+    hashes = ",".join(map(str, plate_node.opHashes()))
+    return f"{hashes} {frames} {view}"
+
+
+def _rate(fps: float) -> tuple[int, int] | None:
+    """Frames a second as a fraction: 23.976 is 24000/1001."""
+    if fps <= 0:
+        return None
+    if abs(fps - round(fps)) < 1e-3:
+        return round(fps), 1
+    whole = round(fps * 1.001)
+    return (whole * 1000, 1001) if abs(whole * 1000 / 1001 - fps) < 2e-3 else (round(fps * 1000), 1000)
+
+
+def parse_objects(told: str) -> tuple[ObjectSource, ...]:
+    """Read ``hero=rgba.alpha car=car.alpha``.
+
+    Raises:
+        HostError: a name is missing or given twice.
+    """
+    found: dict[str, str] = {}
+    for word in re.split(r"[\s,;]+", told.strip()):
+        name, _, channel = word.partition("=")
+        if not re.fullmatch(r"\w[\w-]*", name) or name in found:
+            raise HostError(
+                f"'{told}' does not name objects.", "Write each name once: hero car, or hero=rgba.alpha car=car.alpha."
+            )
+        found[name] = channel if "." in channel else f"{channel or 'rgba'}.alpha"
+    return tuple(ObjectSource(name, channel) for name, channel in found.items())

@@ -1,0 +1,218 @@
+"""The Matted node: a Group as .nk text, pasted in one go.
+
+A Group travels inside the script, where a gizmo breaks on a farm machine that lacks its file, and text costs no node
+handle: Nuke Indie and Non-commercial show Python at most ten nodes of a script.
+
+Inside are a Write for rendering plate and masks (disabled but for the moment it renders, so that no render submitter
+picks it up), and the Read of the mattes whose alpha goes over the plate's.
+"""
+
+from __future__ import annotations
+
+WRITE, MASK, READ = "MattedWrite", "MattedMask", "MattedRead"
+"""The nodes inside that Python ever touches."""
+
+CLASS = "Group"
+STATE = "matted_state"
+"""The hidden knob with the job, whose presence tells a Matted node from other Groups."""
+
+_ON_CREATE = "try: import matted_nuke.buttons; matted_nuke.buttons.opened(nuke.thisNode())\nexcept ImportError: pass"
+_ON_CHANGE = (
+    "if nuke.thisKnob().name() == 'shown':\n"
+    " try: import matted_nuke.buttons; matted_nuke.buttons.shown(nuke.thisNode())\n"
+    " except ImportError: pass"
+)
+
+
+def quoted(text: str) -> str:
+    """A value as .nk text."""
+    escaped = (
+        text.replace("\\", "\\\\").replace('"', '\\"').replace("[", "\\[").replace("$", "\\$").replace("\n", "\\n")
+    )
+    return f'"{escaped}"'
+
+
+def _button(name: str, label: str, tip: str, *, new_line: bool = False, call: str = "") -> str:
+    command = f"import matted_nuke.buttons; matted_nuke.buttons.{call or name}(nuke.thisNode())"
+    flag = "+STARTLINE" if new_line else "-STARTLINE"
+    return f" addUserKnob {{22 {name} l {quoted(label)} t {quoted(tip)} {flag} T {quoted(command)}}}"
+
+
+def _knob(kind: int, name: str, label: str, tip: str, extra: str = "") -> str:
+    return f" addUserKnob {{{kind} {name} l {quoted(label)} t {quoted(tip)}{extra}}}"
+
+
+_TAB, _STRING, _FILE, _INT, _ENUM, _BOOL, _TEXT = 20, 1, 2, 3, 4, 6, 26
+
+
+def _knobs(state: str) -> list[str]:
+    return [
+        f" addUserKnob {{{_TAB} matted l Matted}}",
+        _button("propagate", "Propagate", "Make a matte for every frame from the keyframes.", new_line=True),
+        _button("cancel", "Cancel", "Stop. Finished mattes stay, and Propagate goes on from there."),
+        _button("suggest", "Suggest", "Name more frames worth rotoscoping next."),
+        _button("show_panel", "Panel", "Progress, suggestions and the connection, docked."),
+        f' addUserKnob {{{_TEXT} status l "" +STARTLINE T "Draw a roto on a few frames, then press Propagate."}}',
+        _knob(
+            _STRING,
+            "keyframes",
+            "keyframes",
+            "Frames with a mask: 1001 1030-1050x10. Empty: those keyed in the roto.",
+        ),
+        _button("find_keyframes", "Find", "Write the frames keyed in the roto into Keyframes.", call="fill_keyframes"),
+        _button("add_keyframe", "Add this frame", "Add the current frame to Keyframes."),
+        _button("remove_keyframe", "Remove this frame", "Take the current frame out of Keyframes."),
+        _knob(
+            _STRING,
+            "objects",
+            "objects",
+            "What to matte, each with the channel of the roto input that shows it: hero=rgba.alpha car=car.alpha. "
+            "A name alone means rgba.alpha.",
+        ),
+        " objects hero",
+        _knob(_STRING, "frames", "frames", "1001-1100 or 1001-1100x2. Empty: the plate's within the project's."),
+        _knob(_FILE, "out", "mattes folder", "Versions go below it. Empty: matted/ beside the script."),
+        _knob(_ENUM, "layout", "objects as", "One EXR sequence an object, or layers of one.", " M {files layers}"),
+        _knob(
+            _ENUM, "results", "mattes in", "this node, or Read nodes beside it.", ' M {"this node" "Reads beside it"}'
+        ),
+        _knob(_ENUM, "shown", "show", "The object whose matte is the alpha of this node.", " M {hero}"),
+        _button(
+            "to_roto",
+            "To Roto",
+            "Turn the shown object's mattes into Bezier shapes with few keys.",
+            new_line=True,
+        ),
+        f" addUserKnob {{{_TAB} settings l Settings}}",
+        _knob(_STRING, "weights", "network", "lite, xmem, or the path of a checkpoint."),
+        " weights lite",
+        _knob(
+            _INT,
+            "working_size",
+            "working size",
+            "Shorter side in pixels for the network; 0: the plate's.",
+        ),
+        " working_size 480",
+        _knob(
+            _ENUM,
+            "direction",
+            "direction",
+            "both blends from the keyframes either side.",
+            " M {both forward backward}",
+        ),
+        _knob(_INT, "suggestions", "suggestions", "How many frames to suggest when the mattes are done."),
+        " suggestions 3",
+        _knob(
+            _ENUM,
+            "transport",
+            "plate goes",
+            "auto: as files when the daemon can read them. pixels: over the network.",
+            ' M {auto "as files" "as pixels"}',
+        ),
+        _knob(_STRING, "colorspace", "plate colourspace", "OpenColorIO name. Empty: as the Read or the project says."),
+        _knob(_STRING, "exposure", "exposure", "Stops for the network's eyes; auto suits most plates."),
+        " exposure auto",
+        _knob(_STRING, "view", "view", "The view to matte. Empty: the first."),
+        f" addUserKnob {{{_INT} marked_keyframes l {quoted('keyframe marks')} +INVISIBLE}}",
+        f" addUserKnob {{{_INT} marked_suggestions l {quoted('suggestion marks')} +INVISIBLE}}",
+        f" addUserKnob {{{_BOOL} ready l ready +INVISIBLE}}",
+        f" addUserKnob {{{_STRING} beside l beside +INVISIBLE}}",
+        f" addUserKnob {{{_STRING} {STATE} l state +INVISIBLE}}",
+        f" {STATE} {quoted(state)}",
+    ]
+
+
+_INSIDE = f"""\
+Input {{
+ inputs 0
+ name roto
+ xpos 160
+ ypos -300
+ number 1
+}}
+set Nroto [stack 0]
+Input {{
+ inputs 0
+ name plate
+ xpos 0
+ ypos -300
+}}
+set Nplate [stack 0]
+Copy {{
+ inputs 2
+ from0 rgba.alpha
+ to0 rgba.alpha
+ name {MASK}
+ xpos 160
+ ypos -180
+}}
+Crop {{
+ box {{0 0 {{input.width}} {{input.height}}}}
+ name MattedFormat
+ xpos 160
+ ypos -100
+}}
+Write {{
+ channels rgb
+ file_type exr
+ raw true
+ create_directories true
+ disable true
+ name {WRITE}
+ xpos 160
+ ypos -20
+}}
+Read {{
+ inputs 0
+ before black
+ after black
+ on_error black
+ raw true
+ name {READ}
+ xpos -160
+ ypos -180
+}}
+push $Nplate
+Copy {{
+ inputs 2
+ from0 rgba.alpha
+ to0 rgba.alpha
+ disable {{{{!parent.ready}}}}
+ name MattedCopy
+ xpos 0
+ ypos 60
+}}
+Output {{
+ name Output1
+ xpos 0
+ ypos 160
+}}
+"""
+
+
+def group_text(name: str, state: str, position: tuple[int, int]) -> str:
+    """A Matted node.
+
+    Args:
+        name: of the node; Nuke numbers it when it is taken.
+        state: the JSON of :mod:`matted_plugin.state`.
+        position: x and y in the node graph.
+    """
+    head = [
+        "Group {",
+        " inputs 0",
+        f" name {name}",
+        " tile_color 0x3f7f5fff",
+        f" onCreate {quoted(_ON_CREATE)}",
+        f" knobChanged {quoted(_ON_CHANGE)}",
+        f" xpos {position[0]}",
+        f" ypos {position[1]}",
+    ]
+    return "\n".join([*head, *_knobs(state), "}", _INSIDE + "end_group", ""])
+
+
+def read_text(name: str, label: str, position: tuple[int, int]) -> str:
+    """A Read for mattes, beside the Matted node."""
+    lines = ["Read {", " inputs 0", " before black", " after black", " on_error black", " raw true", f" name {name}"]
+    lines += [f" label {quoted(label)}", f" xpos {position[0]}", f" ypos {position[1]}", "}", ""]
+    return "\n".join(lines)
