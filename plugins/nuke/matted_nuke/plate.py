@@ -71,7 +71,7 @@ def read_files(read: Any, root: Any, frames: tuple[int, int], view: str) -> File
     if why:
         return Files(why=f"{read.name()} {why}")
     path = _VIEW.sub(lambda found: view[:1] if found[0] == "%v" else view, str(read["file"].value())).replace("\\", "/")
-    if "[" in path or (not os.path.isabs(path) and not re.match(r"[A-Za-z]:/|//", path)):
+    if re.match(r"([A-Za-z]:)?/", path) is None or "[" in path:
         return Files(why=f"the path of {read.name()} is an expression or relative")
     extension = path.rsplit(".", 1)[-1].lower()
     if extension in _MOVIES | _RAWS or _COUNTER.search(path) is None:
