@@ -44,7 +44,8 @@ def start_command(connection: Optional[Connection], given: Sequence[str] = ()) -
     if found is not None:
         return (found, "serve")
     is_python = Path(sys.executable or "").name.lower().startswith("python")  # inside a host it is the host
-    if is_python and importlib.util.find_spec("matted") is not None:
+    module = importlib.util.find_spec("matted") if is_python else None
+    if module is not None and module.origin:  # a folder that happens to be called matted has no origin
         return (sys.executable, "-m", "matted", "serve")
     return ()
 

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 from dataclasses import replace
+from importlib.machinery import ModuleSpec
 
 import pytest
 
@@ -217,10 +218,17 @@ def test_when_the_daemon_is_elsewhere_then_the_hosts_command_starts_none_here():
 
 @pytest.mark.parametrize(("interpreter", "starts"), [("/usr/bin/python3.11", True), ("/opt/Nuke16.0/Nuke16.0", False)])
 def test_when_matted_is_a_module_then_only_an_interpreter_serves_it(monkeypatch, interpreter, starts):
-    monkeypatch.setattr(start.importlib.util, "find_spec", lambda name: object())
+    monkeypatch.setattr(start.importlib.util, "find_spec", lambda name: ModuleSpec(name, None, origin=__file__))
     monkeypatch.setattr(start.sys, "executable", interpreter)
 
     assert bool(start.start_command(None)) is starts
+
+
+def test_when_a_folder_is_called_matted_then_it_serves_nothing(monkeypatch):
+    monkeypatch.setattr(start.importlib.util, "find_spec", lambda name: ModuleSpec(name, None, is_package=True))
+    monkeypatch.setattr(start.sys, "executable", "/usr/bin/python3.11")
+
+    assert start.start_command(None) == ()
 
 
 def test_when_the_file_of_a_stopped_daemon_is_followed_by_another_port_then_the_client_waits_for_it(file):
