@@ -103,9 +103,9 @@ def install(
                 unpacked, vendor[target.tag] = _vendored(target, given, fetch, say)
             files.update(unpacked)
         facts = {
-            "matted": _version(root),
+            "version": _version(root),
             "nuke": list(nukes),
-            "command": list(command) if set(platforms) & set(platforms_here()) else [],
+            "daemon": list(command) if set(platforms) & set(platforms_here()) else [],
             "vendor": vendor,
             "made_home": held.get("made_home", not home.exists()),
         }
@@ -115,7 +115,7 @@ def install(
         raise _unwritable(error, home) from error
     for path in aside:
         say(f"You had changed a file of the plugin; yours is kept as {path}")
-    say(f"matted {facts['matted']} is in {into}, for Nuke {_listed(nukes)} on {_listed(platforms)}.")
+    say(f"matted {facts['version']} is in {into}, for Nuke {_listed(nukes)} on {_listed(platforms)}.")
 
 
 def remove(home: Path, *, say: Callable[[str], None] = print) -> None:
@@ -141,9 +141,8 @@ def remove(home: Path, *, say: Callable[[str], None] = print) -> None:
 def _shipped(root: Path) -> dict[str, bytes]:
     """What the plugin is made of, by its path in Nuke's folder."""
     nuke = root / "plugins" / "nuke"
-    sources = {name: nuke / name for name in ("init.py", "menu.py", "selftest.py", "README.md")}
+    sources = {name: nuke / name for name in ("init.py", "menu.py", "selftest.py", "matted.png", "README.md")}
     sources.update({name: root / name for name in ("LICENSE", "NOTICE")})
-    sources.update({f"icons/{path.name}": path for path in (nuke / "icons").glob("*.png")})
     for package, place in PACKAGES.items():
         top = root / place
         for path in (top / package).rglob("*"):
