@@ -81,7 +81,7 @@ def parse(text: str) -> State | None:
         state = State(**{name: told[name] for name in known if isinstance(told.get(name), known[name])})
     except (ValueError, AttributeError, TypeError):
         return None
-    return state if _ID.fullmatch(state.id) else None
+    return state if told.get("id") == state.id and _ID.fullmatch(state.id) else None
 
 
 def state_file(id: str) -> Path:
