@@ -63,6 +63,24 @@ SHAPE_DEFAULTS: dict[str, float] = {
 }
 """The 48 attributes of a fresh shape in their order (RB 40)."""
 
+LAYER_DEFAULTS: dict[str, float] = {
+    **{
+        "vis": 1,
+        "opc": 1,
+        "mbo": 0,
+        "mb": 1,
+        "mbs": 0.5,
+        "fo": 1,
+        "fx": 0,
+        "fy": 0,
+        "ff": 1,
+        "ft": 0,
+        "warp": 0,
+        "pt": 0,
+    },
+}
+"""The attributes of a layer (RB 76) but for the planar tracker's own; it has no lifetime and no blending mode. `warp` at 0 is from memory."""
+
 VIEWS = ("default", "main")
 
 
@@ -544,12 +562,6 @@ class CTransform(Handle):
         "skew",
         "transformOrder",
     )
-    _parts: dict[str, Any] = {
-        "translation": "Translation",
-        "rotation": "Rotation",
-        "scale": "Scale",
-        "pivotPoint": "PivotPoint",
-    }
 
     def __init__(self, data: TransformData, time: float) -> None:
         super().__init__((data, time), Life())
@@ -559,9 +571,10 @@ class CTransform(Handle):
         return CMatrix4(data.matrix(time))
 
     def __getattr__(self, name: str) -> Any:
-        if name in type(self)._parts:
+        part = name[:1].upper() + name[1:]
+        if part in PARTS:
             data, time = self._live
-            return CVec3(*(curve.at(time) for curve in data.parts[type(self)._parts[name]]))
+            return CVec3(*(curve.at(time) for curve in data.parts[part]))
         return super().__getattr__(name)
 
 
@@ -651,8 +664,9 @@ class AttributeData:
         return self.curve.at(time) if self.shadow is None else self.shadow
 
 
-def default_attributes() -> dict[str, AttributeData]:
-    return {name: AttributeData(CurveData(single(value))) for name, value in SHAPE_DEFAULTS.items()}
+def default_attributes(kind: str) -> dict[str, AttributeData]:
+    defaults = LAYER_DEFAULTS if kind == "layer" else SHAPE_DEFAULTS
+    return {name: AttributeData(CurveData(single(value))) for name, value in defaults.items()}
 
 
 class AnimAttributes(Handle):
@@ -685,9 +699,7 @@ class AnimAttributes(Handle):
 
     def getCurve(self, name: int | str, view: str = "default") -> AnimCurve:
         check_view(view)
-        attribute = self._named(name)
-        attribute.told = True
-        return AnimCurve(attribute.curve, self._life)
+        return AnimCurve(self._named(name).curve, self._life)
 
     def getNumberOfKeys(self, name: int | str, view: str = "default") -> int:
         check_view(view)

@@ -34,7 +34,6 @@ from typing import Union
 
 from fakes.nuke_curves import (
     IDENTITY,
-    SHAPE_DEFAULTS,
     UNSET_KIND,
     AttributeData,
     CurveData,
@@ -142,7 +141,7 @@ def _element(item: Item) -> ElementData:
         element.flags = int(str(item[2]))
         (_read_shape if kind == "curvegroup" else _read_stroke)(element, item)
     element.transform = _read_transform(_block(rest, "t", "tx"))
-    element.attributes = _read_attributes(_block(rest, "a"))
+    element.attributes.update(_read_attributes(_block(rest, "a")))
     return element
 
 
@@ -231,10 +230,7 @@ def _read_transform(block: list[Item]) -> TransformData:
 
 
 def _read_attributes(block: list[Item]) -> dict[str, AttributeData]:
-    attributes = default_attributes()
-    for name, item in zip(block[1::2], block[2::2]):
-        attributes[str(name)] = AttributeData(_read_curve(item), told=True)
-    return attributes
+    return {str(name): AttributeData(_read_curve(item), told=True) for name, item in zip(block[1::2], block[2::2])}
 
 
 def write(root: ElementData) -> str:
@@ -326,9 +322,9 @@ def _write_transform(element: ElementData) -> str:
 
 
 def _write_attributes(element: ElementData) -> str:
-    words = []
+    words, defaults = [], default_attributes(element.kind)
     for name, attribute in element.attributes.items():
-        differs = attribute.curve != CurveData(single(SHAPE_DEFAULTS.get(name, 0.0)))
+        differs = attribute.curve != (defaults[name].curve if name in defaults else CurveData())
         if attribute.told or differs:
             curve = attribute.curve if attribute.shadow is None else CurveData(attribute.shadow)
             words += [name, _write_curve(curve)]

@@ -17,10 +17,13 @@ class ElementData:
     flags: int = 512
     cc_flags: int = 8192
     transform: TransformData = field(default_factory=TransformData.identity)
-    attributes: dict[str, AttributeData] = field(default_factory=default_attributes)
+    attributes: dict[str, AttributeData] = field(default_factory=dict)
     children: list[ElementData] = field(default_factory=list)
     points: list[Any] = field(default_factory=list)
     life: Life = field(default_factory=Life, compare=False)
+
+    def __post_init__(self) -> None:
+        self.attributes = self.attributes or default_attributes(self.kind)
 
     def walk(self) -> list[ElementData]:
         """This element and all below it."""

@@ -304,13 +304,35 @@ def test_when_a_layer_is_hidden_then_its_shapes_are():
     assert not knob.rasterise(1001, WIDTH, HEIGHT).any()
 
 
-@pytest.mark.parametrize(("name", "value"), [("bm", 19), ("fx", 5)])
+@pytest.mark.parametrize(("name", "value"), [("bm", 11), ("fx", 5)])
 def test_when_nobody_measured_how_it_renders_then_it_is_refused(name, value):
     knob = square()
     knob.toElement("Bezier1").getAttributes().set(name, value)
 
     with pytest.raises(NotMeasured):
         knob.rasterise(1001, WIDTH, HEIGHT)
+
+
+@pytest.mark.parametrize(
+    ("mode", "top_only", "both"), [(0, 1, 1), (1, 1, 1), (2, 0, 1), (4, 0, 1), (7, 1, 2), (12, -1, 0), (13, 1, 0)]
+)
+def test_when_the_first_shape_blends_then_it_is_on_top_and_the_matte_reads_as_measured(mode, top_only, both):
+    knob = square({1: [(10, 10), (30, 10), (30, 30), (10, 30)]})
+    artist_bezier(knob, "Below", {1: [(20, 20), (40, 20), (40, 40), (20, 40)]})
+    knob.toElement("Bezier1").getAttributes().set("bm", mode)
+
+    matte = knob.rasterise(1, WIDTH, HEIGHT)[::-1]
+
+    assert (matte[15, 15], matte[25, 25], matte[35, 35]) == (top_only, both, 1)
+
+
+def test_when_a_layer_is_asked_for_its_lifetime_then_it_gains_an_attribute_it_never_had():
+    attributes = square(layer="Layer1").toElement("Layer1").getAttributes()
+    before = len(attributes)
+
+    attributes.getValue(1, "ltt")
+
+    assert len(attributes) == before + 1
 
 
 def test_when_motion_blur_is_on_then_a_moving_edge_is_soft():
