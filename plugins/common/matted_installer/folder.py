@@ -110,6 +110,11 @@ def intact(folder: Path, held: Mapping[str, Any], under: str) -> dict[str, bytes
     return {path: (folder / path).read_bytes() for path in found}
 
 
+def forget(path: Path) -> None:
+    """Delete what a killed :func:`write` of this file left beside it."""
+    path.with_name(path.name + _PART).unlink(missing_ok=True)
+
+
 def write(path: Path, content: bytes) -> None:
     """Write a file beside ``path``, then rename it: a reader sees the old one or the whole new one."""
     path.parent.mkdir(parents=True, exist_ok=True)

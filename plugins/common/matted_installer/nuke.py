@@ -128,7 +128,7 @@ def remove(home: Path, *, say: Callable[[str], None] = print) -> None:
     try:
         held = folder.read_manifest(into)
         had_line = _remove_line(home / "init.py")  # first: Nuke never looks at half a plugin
-        kept = folder.remove(into) if held else []
+        kept = folder.remove(into) if into.is_dir() else []
         if held.get("made_home") and not any(home.iterdir()):
             home.rmdir()
     except OSError as error:
@@ -173,6 +173,7 @@ def _vendored(
 def _add_line(init: Path, into: Path) -> None:
     """Have Nuke's init.py name our folder. All else in it stays, byte for byte."""
     init = init.resolve()  # it may be a link to where somebody keeps such files
+    folder.forget(init)
     before = init.read_bytes() if init.exists() else None
     found = _LINE.search(before or b"")
     mark = _MADE if before is None or (found and _MADE in found[0]) else _ADDED
@@ -185,6 +186,7 @@ def _add_line(init: Path, into: Path) -> None:
 
 def _remove_line(init: Path) -> bool:
     init = init.resolve()
+    folder.forget(init)
     before = init.read_bytes() if init.exists() else b""
     found = _LINE.search(before)
     if found is None:
