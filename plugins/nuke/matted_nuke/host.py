@@ -17,7 +17,7 @@ import nuke
 
 from matted_nuke import node as text
 from matted_nuke import plate as plates
-from matted_nuke import roto, shapes
+from matted_nuke import roto
 from matted_plugin.host import Asked, Gone, Host, HostError, Mattes, ObjectSource, Plate, Rendering
 from matted_plugin.steps import Stopped
 from matted_protocol.connection import data_folder
@@ -321,6 +321,8 @@ class NukeHost(Host):
 
     def make_shapes(self, shapes_: Sequence[Any], name: str) -> str:
         """Paste a Roto with the shapes beside the node."""
+        from matted_nuke import shapes  # only whoever presses To Roto needs it
+
         with nuke.Undo("Matted: To Roto"):
             position = (int(self.group.xpos()) - 110, int(self.group.ypos()))
             made = paste(shapes.roto_node_text(f"Matted_{name}", list(shapes_), position=position))

@@ -16,12 +16,15 @@ CLASS = "Group"
 STATE = "matted_state"
 """The hidden knob with the job, whose presence tells a Matted node from other Groups."""
 
-_ON_CREATE = "try: import matted_nuke.buttons; matted_nuke.buttons.opened(nuke.thisNode())\nexcept ImportError: pass"
-_ON_CHANGE = (
-    "if nuke.thisKnob().name() == 'shown':\n"
-    " try: import matted_nuke.buttons; matted_nuke.buttons.shown(nuke.thisNode())\n"
-    " except ImportError: pass"
-)
+_CALL_BACK = """\
+try:
+ from matted_nuke import start
+ start.call_back({function!r}, nuke.thisNode())
+except ImportError:
+ pass"""
+"""A script must open where the plugin is not installed."""
+_ON_CREATE = "if nuke.GUI:\n " + _CALL_BACK.format(function="opened").replace("\n", "\n ")
+_ON_CHANGE = "if nuke.thisKnob().name() == 'shown':\n " + _CALL_BACK.format(function="shown").replace("\n", "\n ")
 
 
 def quoted(text: str) -> str:
@@ -33,7 +36,7 @@ def quoted(text: str) -> str:
 
 
 def _button(name: str, label: str, tip: str, *, new_line: bool = False, call: str = "") -> str:
-    command = f"import matted_nuke.buttons; matted_nuke.buttons.{call or name}(nuke.thisNode())"
+    command = f"from matted_nuke import start; start.press({call or name!r}, nuke.thisNode())"
     flag = "+STARTLINE" if new_line else "-STARTLINE"
     return f" addUserKnob {{22 {name} l {quoted(label)} t {quoted(tip)} {flag} T {quoted(command)}}}"
 

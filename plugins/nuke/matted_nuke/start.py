@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import traceback
 from collections.abc import Callable
+from typing import Any
 
 import nuke
 
@@ -52,14 +53,34 @@ def command(module: str, function: str) -> Callable[[], None]:
 
     def run() -> None:
         try:
-            from matted_nuke import vendor
-
-            vendor.use()
-            getattr(importlib.import_module(f"matted_nuke.{module}"), function)()
+            _run(module, function)
         except Exception as error:
             nuke.message(_told(error))
 
     return run
+
+
+def press(function: str, node: Any) -> None:
+    """What a button of a Matted node calls. What goes wrong is told, with the log."""
+    try:
+        _run("buttons", function, node)
+    except Exception as error:
+        nuke.message(_told(error))
+
+
+def call_back(function: str, node: Any) -> None:
+    """What a Matted node calls by itself, as when a script is loaded: what goes wrong goes to the log alone."""
+    try:
+        _run("buttons", function, node)
+    except Exception as error:
+        _told(error)
+
+
+def _run(module: str, function: str, *arguments: Any) -> None:
+    from matted_nuke import vendor
+
+    vendor.use()
+    getattr(importlib.import_module(f"matted_nuke.{module}"), function)(*arguments)
 
 
 def _told(error: Exception) -> str:
