@@ -60,8 +60,8 @@ def use(folder: Path | None = None) -> None:
                     importlib.import_module(name)
             else:
                 _import_beside(ours, lacking)
-        except (ImportError, OSError) as error:
-            message = f"pyzmq and msgpack in {ours} do not work in this Python: {error}."
+        except Exception as error:  # whatever a damaged or misplaced binary comes up with
+            message = f"pyzmq and msgpack in {ours} do not work in this Python: {type(error).__name__}: {error}."
             raise Unusable("wire_broken", message, _REMEDY, path=str(ours)) from error
 
 

@@ -418,7 +418,7 @@ def test_when_a_wheel_would_write_elsewhere_then_it_is_refused(install, home, tm
     with zipfile.ZipFile(next(wheel_folder.glob("pyzmq*cp39*")), "a") as archive:
         archive.writestr("../../menu.py", "evil")
 
-    with pytest.raises(Problem, match="menu.py"):
+    with pytest.raises(Problem, match="menu"):
         install(given=wheel_folder)
     assert contents(home) == {".": None}
 
