@@ -23,7 +23,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Callable
 
-from fakes import nuke_module, nuke_qt
+from fakes import nuke_errors, nuke_module, nuke_qt
 from fakes.nuke_artist import Artist
 from fakes.nuke_errors import Deadlock, NotMeasured
 from fakes.nuke_handles import Group, Node
@@ -71,7 +71,7 @@ class Nuke(Rendering):
         self.messages: list[str] = []
         self.asked: list[str] = []
         self.printed: list[str] = []
-        self.refused: list[Exception] = []
+        self.refused = nuke_errors.refusals
         self.errors_in_callbacks: list[str] = []
         self.broken: str | None = None
         self.held = 0.0
@@ -92,7 +92,8 @@ class Nuke(Rendering):
         self._queue: queue.Queue[tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any], Future[Any]]]
         self._queue = queue.Queue()
         self._this: list[tuple[Any, Any]] = []
-        self._depth, self._excluded = 0, 0.0
+        self._depth, self._closed = 0, False
+        self.refused.clear()
         self.callbacks: dict[str, list[Any]] = {name: [] for name in nuke_module.CALLBACKS}
         self.menus = {name: nuke_module.Menu(self, name) for name in ("Nuke", "Nodes", "Pane")}
         self.knob_classes = nuke_module.knob_classes(self)
@@ -108,6 +109,7 @@ class Nuke(Rendering):
         self._qt()
         self.module = nuke_module.build(self)
         sys.modules["nuke"] = self.module
+        sys.modules["nuke.rotopaint"] = self.rotopaint
         sys.modules.update(nuke_module.build_nukescripts(self))
         self.main.__dict__["nuke"] = self.module
         if self.home is not None:
@@ -123,8 +125,10 @@ class Nuke(Rendering):
         """The process is gone: no callback runs, nothing is saved."""
         modules, path, environment = self._before
         for name in list(sys.modules):
-            mine = name.split(".")[0] in OURS or name.startswith(("matted_nuke", "_matted"))
-            if mine and sys.modules.get(name) is not modules.get(name, None):
+            top, module = name.split(".")[0], sys.modules[name]
+            # A real Qt stays loaded: it cannot be imported twice into one process.
+            stand_in = top in OURS and (module is None or not getattr(module, "__spec__", None))
+            if stand_in or name.startswith(("matted_nuke", "_matted")):
                 del sys.modules[name]
         for name, module in modules.items():
             if name.split(".")[0] in OURS:
@@ -134,6 +138,10 @@ class Nuke(Rendering):
             os.environ.pop(name, None) if value is None else os.environ.update({name: value})
         for open_socket in self.sockets:
             open_socket.close()
+        self._stop_qt()
+        self._closed = True
+        while not self._queue.empty():
+            self._queue.get()[-1].set_exception(RuntimeError("Nuke is gone"))
         self.sockets, self.timers.all = [], []
         self.clear()
 
@@ -150,7 +158,20 @@ class Nuke(Rendering):
                 self.application = None
         if self.application is None:
             nuke_qt.install(own, self.timers)
-        sys.modules[other] = None  # type: ignore[assignment]
+        for name in [other, *(name for name in sys.modules if name.startswith(f"{other}."))]:
+            sys.modules[name] = None  # type: ignore[assignment]
+
+    def _stop_qt(self) -> None:
+        """Windows and timers of a real Qt outlive the host's modules; nothing of them may reach the next test."""
+        if self.application is None:
+            return
+        core, shiboken = importlib.import_module("PySide6.QtCore"), importlib.import_module("shiboken6")
+        for timer in [found for found in shiboken.getAllValidWrappers() if isinstance(found, core.QTimer)]:
+            timer.stop()
+        for window in self.application.topLevelWidgets():
+            window.close()
+            window.deleteLater()
+        self.application.processEvents()
 
     # -- who may do what
 
@@ -163,9 +184,8 @@ class Nuke(Rendering):
             raise RuntimeError(f"{what} was used from another thread than the main thread")
 
     def refuse(self, what: str, kind: type[Exception] = NotMeasured) -> Exception:
-        """An error that also fails the test if somebody swallows it."""
-        self.refused.append(kind(what))
-        return self.refused[-1]
+        """An error to raise."""
+        return kind(what)
 
     def in_gui(self, what: str) -> None:
         if not self.gui:
@@ -216,7 +236,7 @@ class Nuke(Rendering):
         return handle
 
     def node_name(self, model: NodeModel) -> str:
-        return (self.path or "Root") if model is self.root else model.name
+        return model.own_name
 
     def find(self, path: str, context: NodeModel) -> Any:
         return self.handle(self.find_model(path, context))
@@ -409,26 +429,25 @@ class Nuke(Rendering):
         continueOnError: bool = False,
     ) -> None:
         self.on_main("nuke.execute")
+        for number in (start, end, incr):
+            if number is not None:
+                self.need(int, number, "execute")
         if isinstance(node, str):
             model = self.find_model(node, self.contexts[-1])
             if model is None:
                 raise RuntimeError(f"{node}: no such node")
         else:
             model = node._at()
-        for number in (start, end, incr):
-            if number is not None:
-                self.need(int, number, "execute")
         first = int(self.root.knob("first_frame").value[0]) if start is None else int(start)
         last = int(self.root.knob("last_frame").value[0]) if start is None and end is None else int(end or first)
         last = int(end) if end is not None else last
-        self.call_back("BeforeRender", model)
         self.render(model, list(range(first, last + 1, int(incr))), views, continueOnError)
-        self.call_back("AfterRender", model)
 
     def _code(self, node: NodeModel, name: str) -> None:
         code = node.knob(name).value
         if code:
             self._run_code(code, node, None)
+        self.call_back(name[0].upper() + name[1:], node)
 
     def between_frames(self) -> None:
         """The progress bar keeps the event loop turning, so timers fire inside nuke.execute."""
@@ -439,6 +458,8 @@ class Nuke(Rendering):
 
     def queue(self, call: Callable[..., Any], args: Any, kwargs: Any) -> Future[Any]:
         done: Future[Any] = Future()
+        if self._closed:
+            raise RuntimeError("Nuke is gone")
         self._queue.put((call, args if isinstance(args, tuple) else (args,), kwargs or {}, done))
         return done
 

@@ -3,13 +3,29 @@
 hosts.md 8, rule 2: what nobody measured raises ``NotMeasured`` instead of returning something plausible.
 """
 
-from fakes.nuke_curves import NotMeasured
+from fakes import nuke_curves
 
-__all__ = ["GONE", "Deadlock", "NotMeasured", "StaleKnob", "StaleNode"]
+__all__ = ["GONE", "Deadlock", "NotMeasured", "StaleKnob", "StaleNode", "refusals"]
+
+
+refusals: list = []
+"""Every refusal since the running host was entered, so that one that is swallowed still fails its test."""
+
+
+class NotMeasured(nuke_curves.NotMeasured):
+    """The code under test stepped where no source says what Nuke does."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(what)
+        refusals.append(self)
 
 
 class Deadlock(Exception):
     """The real Nuke would hang here for ever (hosts.md 2.6)."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(what)
+        refusals.append(self)
 
 
 GONE = "associated c++ object is NULL"  # hosts.md 2.4 and 8.1 item 3

@@ -334,6 +334,7 @@ class FileKnob(EvalStringKnob):
         match = re.fullmatch(r"(.*\S)\s+(-?\d+)-(-?\d+)", text.strip())
         model.value = match.group(1) if match else text.strip()
         if match and model.node is not None:
+            self._host.range_loaded(model.node, int(match.group(2)), int(match.group(3)))
             for name, number in zip(("first", "last", "origfirst", "origlast"), match.groups()[1:] * 2):
                 if model.node.has_knob(name):
                     self._host.changing(model.node.knob(name), f"knob {name}")
@@ -574,9 +575,10 @@ class Node(Strict):
         return int(self._at().knob("ypos").value[0])
 
     def setXYpos(self, x: int, y: int) -> None:
-        for name, number in (("xpos", x), ("ypos", y)):
-            self._host.changing(self._at().knob(name), "move")
-            self._at().knob(name).value = [float(number)]
+        with self._host.one_step(f"move {self._at().name}"):
+            for name, number in (("xpos", x), ("ypos", y)):
+                self._host.changing(self._at().knob(name), "move")
+                self._at().knob(name).value = [float(number)]
 
     def screenWidth(self) -> int:
         self._at()

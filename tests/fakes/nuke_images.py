@@ -13,6 +13,8 @@ from typing import NamedTuple
 import numpy as np
 import OpenImageIO as oiio
 
+from fakes.nuke_errors import NotMeasured
+
 Box = tuple  # (x, y, r, t): left, bottom, right, top
 MAIN = ("red", "green", "blue", "alpha")
 
@@ -119,10 +121,16 @@ def read_file(path: str, *, pixels: bool = True) -> Image:
         if pixels and data is None:
             raise RuntimeError(f"{path}: {source.geterror()}")
         names = [_nuke_name(name) for name in spec.channelnames]
+        if source.seek_subimage(1, 0):
+            raise NotMeasured(f"the further parts of {path}")
     finally:
         source.close()
+    if names == ["rgba.red"]:  # one channel of luminance
+        names = ["rgba.red", "rgba.green", "rgba.blue"]
     blank = np.zeros((spec.height, spec.width), np.float32)
-    planes = {name: blank if data is None else _plane(data, at) for at, name in enumerate(names)}
+    planes = {
+        name: blank if data is None else _plane(data, min(at, spec.nchannels - 1)) for at, name in enumerate(names)
+    }
     return Image(shape, box, planes)
 
 

@@ -15,6 +15,8 @@ from fakes.nuke_knobs import CLASSES, FLAGS, TEXTS, WIDTHS
 CALLBACKS = ["OnScriptLoad", "OnScriptSave", "OnScriptClose", "OnCreate", "OnUserCreate", "OnDestroy", "KnobChanged"]
 CALLBACKS += ["BeforeRender", "BeforeFrameRender", "AfterFrameRender", "AfterRender", "RenderProgress"]
 
+WINDOWS = ("menu", "getPaneFor", "activeViewer")  # absent in a terminal (hosts.md 8.1 item 10)
+
 
 class HostModule(types.ModuleType):
     """A module that refuses what is not in it (hosts.md 8, rule 2), and counts the refusal against the test."""
@@ -24,6 +26,8 @@ class HostModule(types.ModuleType):
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
+        if name in WINDOWS and not self.host.gui:
+            raise AttributeError(f"module 'nuke' has no attribute {name!r}")
         raise self.host.refuse(f"{self.__name__}.{name}")
 
 
@@ -106,7 +110,7 @@ def build(host: Any) -> HostModule:
                 setattr(module, name, getattr(made, name))
     _callbacks(host, module)
     if host.gui:
-        for name in ("menu", "getPaneFor", "activeViewer"):
+        for name in WINDOWS:
             setattr(module, name, getattr(_Windows(host), name))
     return module
 
@@ -322,7 +326,7 @@ class _Shell:
 
 
 class _Windows:
-    """What a terminal session does not have (hosts.md 8.1 item 10)."""
+    """Menus and panes."""
 
     def __init__(self, host: Any):
         self._host = host
@@ -374,6 +378,8 @@ def _undo(host: Any) -> type:
 
         @staticmethod
         def name(name: str) -> None:
+            if host.open_step is None:
+                raise host.refuse("nuke.Undo.name outside an undo group")
             host.open_step.name = name
 
         @staticmethod
@@ -431,7 +437,7 @@ def _progress(host: Any) -> type:
             return at is not None and bool(host.progress) and host.progress[-1] >= at
 
         def __del__(self) -> None:
-            host.bars.pop(getattr(self, "_number", 0), None)
+            host.bars.pop(self.__dict__.get("_number", 0), None)
 
     return ProgressTask
 

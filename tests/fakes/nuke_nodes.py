@@ -66,7 +66,7 @@ class NodeModel:
             self.knobs[name] = made
         knob = self.knobs[name]
         if name == "name":
-            knob.value = self.name
+            knob.value = self.own_name
         return knob
 
     def value(self, name: str, frame: float) -> Any:
@@ -88,6 +88,11 @@ class NodeModel:
         self.users.append(key)
 
     # -- names and places
+
+    @property
+    def own_name(self) -> str:
+        """The node's name; the root's is the script's path once it is saved (hosts.md 2.7)."""
+        return self.graph.path or "Root" if self.cls == "Root" else self.name
 
     @property
     def full_name(self) -> str:
@@ -251,7 +256,7 @@ def body(node: NodeModel, indent: str, inputs: int) -> str:
     for name, knob in node.knobs.items():
         if name not in node.users and name not in ("name", "selected") and _written(knob):
             lines.append(f"{indent} {quote(name)} {knob.to_text()}")
-    lines.append(f"{indent} name {quote(node.name)}")
+    lines.append(f"{indent} name {quote(node.own_name)}")
     for name in users:
         knob = node.knobs[name]
         lines.append(f"{indent} {knob.definition()}")

@@ -72,8 +72,10 @@ def timer_class(timers: Timers) -> type:
         def fire(self, run: Callable[[Callable[[], Any]], Any]) -> None:
             self.due = time.monotonic() + self.milliseconds / 1000
             self.active = not self.single
+            self.firing = True  # Qt never starts a timer's slot inside itself
             for call in list(self.timeout.calls):
                 run(call)
+            self.firing = False
 
         @staticmethod
         def singleShot(milliseconds: int, call: Callable[[], Any]) -> None:

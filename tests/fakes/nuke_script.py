@@ -52,7 +52,6 @@ class Script:
             for node in [self.root, self.preferences, *self.root.inside()]:
                 node.alive = False
                 node.generation += 1
-        self.views = ["main"]
         self.path: str | None = None
         self.is_modified = False
         self.root = NodeModel(self, "Root", None)
@@ -208,7 +207,15 @@ class Script:
             node = self.root if step == "root" and node is context else node.child(step)
         return node
 
-    # -- formats, frames
+    # -- formats, frames, views
+
+    @property
+    def views(self) -> list[str]:
+        return [line.split()[0] for line in str(self.root.knob("views").value).splitlines()]
+
+    @views.setter
+    def views(self, names: list[str]) -> None:
+        self.root.knob("views").value = "\n".join(names)
 
     @property
     def frame(self) -> float:
@@ -242,6 +249,13 @@ class Script:
         moved = int(node.knob("time_offset").value[0]) if node.cls == "TimeOffset" else 0
         first, last = self.range_of(above)
         return first + moved, last + moved
+
+    def range_loaded(self, node: NodeModel, first: int, last: int) -> None:
+        """The script's only Read moves the frame range unless it is locked (hosts.md 2.7, Root reference)."""
+        reads = [other for other in self.root.inside() if other.cls == "Read"]
+        if self.hostile and reads == [node] and not self.root.knob("lock_range").value[0]:
+            for name, number in (("first_frame", first), ("last_frame", last)):
+                self.root.knob(name).value = [float(number)]
 
     # -- computing
 
@@ -312,10 +326,8 @@ class Script:
 
     def text(self) -> str:
         major, minor, release = self.version  # type: ignore[attr-defined]
-        self.root.knob("first_frame")
         lines = [f"#! stand-in\nversion {major}.{minor} v{release}\n"]
-        root = body(self.root, "", 0).replace("name Root", f"name {self.path or 'Root'}", 1)
-        return "".join(lines) + root + "\n" + script(self.root.children)
+        return "".join(lines) + body(self.root, "", 0) + "\n" + script(self.root.children)
 
     def write_script(self, path: str) -> None:
         self.path = str(path).replace("\\", "/")
