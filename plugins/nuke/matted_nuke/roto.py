@@ -148,5 +148,5 @@ def _is_on(chain: tuple[Any, ...], frame: int) -> bool:
     kind, start, end = (attributes.getValue(frame, name) for name in ("ltt", "ltn", "ltm"))
     # The menu of lifetime types: all frames, start to frame, single frame, frame to end, frame range. From memory but
     # for 0 (RB 40) and 2 (strokes in a public Nuke 13 script); a type unknown here hides nothing.
-    lives = {1: frame <= end, 2: frame == start, 3: frame >= start, 4: start <= frame <= end}
+    lives: dict[int, bool] = {1: frame <= end, 2: frame == start, 3: frame >= start, 4: start <= frame <= end}
     return lives.get(int(kind), True)

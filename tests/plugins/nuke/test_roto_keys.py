@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from fakes.nuke_rotopaint import RotoKnob, artist_bezier, planar_track, rotopaint
-from matted_nuke.roto import MEMBERS, keyframes, names
+from fakes.nuke_rotopaint import MEMBERS, RotoKnob, artist_bezier, planar_track, rotopaint
+from matted_nuke.roto import keyframes, names
 
 SQUARE = [(10, 10), (50, 10), (50, 40), (10, 40)]
 FIRST, LAST = 1001, 1100
@@ -132,6 +132,27 @@ def test_when_a_shape_or_its_layer_is_hidden_at_a_key_then_that_frame_is_no_keyf
 
     assert 1010 not in frames_of(knob)
     assert {1001, 1020} <= set(frames_of(knob))
+
+
+def test_when_points_are_keyed_while_hidden_then_they_are_no_point_frames_either():
+    knob = drawn(1001, 1010)
+    knob.toElement("Bezier1").setVisible(1009, True)
+    knob.toElement("Bezier1").setVisible(1010, False)
+
+    assert keyframes(knob, FIRST, LAST).point_frames == (1001,)
+
+
+@pytest.mark.parametrize("name", ["opc", "vis"])
+def test_when_a_layers_own_attribute_is_animated_then_its_keys_count(name):
+    knob = drawn(1001, layer="Layer1")
+    for frame, value in ((1001, 1.0), (1070, 0.75)):
+        knob.toElement("Layer1").getAttributes().getCurve(name).addKey(frame, value)
+
+    assert frames_of(knob) == (1001, 1070)
+
+
+def test_when_a_key_between_frames_lies_outside_of_the_range_then_nobody_is_told():
+    assert keyframes(drawn(1001, 1200.5), FIRST, LAST).notes == ()
 
 
 def test_when_a_hidden_shape_shares_a_frame_with_a_visible_one_then_the_frame_counts():
