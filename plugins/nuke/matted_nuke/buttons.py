@@ -31,6 +31,8 @@ _TERMINAL_PAUSE = 0.02
 """Seconds between two looks where there is no timer."""
 
 _desk: Desk | None = None
+trouble: HostError | DaemonError | None = None
+"""Why the last button did nothing; None when it went well. For the panel."""
 _opened: list[str] = []
 """Names of Matted nodes a script being loaded has brought; looked at when it is loaded."""
 
@@ -149,9 +151,10 @@ def add_keyframe(node: Any = None) -> None:
     _edit_keyframes(node, "Matted: Add keyframe", lambda frames: frames | {int(nuke.frame())})
 
 
-def remove_keyframe(node: Any = None) -> None:
-    """Take the current frame out of the keyframes."""
-    _edit_keyframes(node, "Matted: Remove keyframe", lambda frames: frames - {int(nuke.frame())})
+def remove_keyframe(node: Any = None, frame: int | None = None) -> None:
+    """Take a frame out of the keyframes, the current one unless given."""
+    gone = int(nuke.frame()) if frame is None else frame
+    _edit_keyframes(node, "Matted: Remove keyframe", lambda frames: frames - {gone})
 
 
 def _edit_keyframes(node: Any, step: str, edit: Any) -> None:
@@ -177,12 +180,11 @@ def jump(frame: int) -> None:
 
 def show_panel(node: Any = None) -> None:
     """Open the docked panel, on this node."""
-    if node is not None:
-        workflow(node)
+    name = workflow(node).host.key if node is not None else ""
     if nuke.GUI:
         from matted_nuke import panel
 
-        panel.show()
+        panel.show(name)
 
 
 def remove_leftovers(node: Any = None) -> None:
@@ -283,10 +285,13 @@ def _host(flow: Workflow) -> NukeHost:
 
 @contextlib.contextmanager
 def _telling(node: Any = None) -> Any:
-    """Tell the artist what went wrong, in the node's status, never in a window."""
+    """Tell the artist what went wrong, in the node's status and in the panel, never in a window."""
+    global trouble
+    trouble = None
     try:
         yield
     except (HostError, DaemonError) as error:
+        trouble = error
         said = f"{error.message} {error.hint}"
         with contextlib.suppress(Exception), quiet():
             target = nuke.toNode(node) if isinstance(node, str) else node
