@@ -94,11 +94,26 @@ class _Package(types.ModuleType):
         raise NotMeasured(f"{self.__name__}.{name} of the stand-in Qt")
 
 
+class _Windows(_Package):
+    """Classes of windows can be derived from, so that a panel can be imported, and not be made."""
+
+    def __getattr__(self, name: str) -> Any:
+        if not name.startswith("Q"):
+            return super().__getattr__(name)
+
+        def refuse(*unused: Any) -> None:
+            raise NotMeasured(f"{self.__name__}.{name} of the stand-in Qt")
+
+        return type(name, (), {"__init__": refuse})
+
+
 def install(name: str, timers: Timers) -> None:
-    """Put a minimal ``name`` (PySide2 or PySide6) with QtCore into ``sys.modules``."""
-    package, core = _Package(name), _Package(f"{name}.QtCore")
+    """Put a minimal ``name`` (PySide2 or PySide6) into ``sys.modules``: QtCore's QTimer, and windows that never open."""
+    parts = {"QtCore": _Package, "QtGui": _Windows, "QtWidgets": _Windows}
+    package = _Package(name)
     package.__path__ = []
-    core.QTimer = timer_class(timers)  # type: ignore[attr-defined]
-    package.QtCore = core  # type: ignore[attr-defined]
     sys.modules[name] = package
-    sys.modules[f"{name}.QtCore"] = core
+    for part, kind in parts.items():
+        module = sys.modules[f"{name}.{part}"] = kind(f"{name}.{part}")
+        setattr(package, part, module)
+    package.QtCore.QTimer = timer_class(timers)
