@@ -160,7 +160,10 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     commands.add_parser(
         "test", parents=[common], help="install the tools too, and run the tests; takes pytest's options"
     )
-    plugin = commands.add_parser("nuke", parents=[common], help="put the plugin into Nuke, or take it out")
+    plugin = commands.add_parser("nuke", help="put the plugin into Nuke, or take it out")
+    plugin.add_argument(
+        "--venv", type=Path, metavar="DIR", default=argparse.SUPPRESS, help="matted's environment [.venv]"
+    )
     plugin.add_argument("--nuke-dir", type=Path, metavar="DIR", help="Nuke's folder of this person [~/.nuke]")
     plugin.add_argument(
         "--nuke",
@@ -265,23 +268,25 @@ def daemon_command(venv: Path) -> list[str]:
 
 
 def pip_download(arguments: list[str], venv: Path) -> None:
-    """Run ``pip download``, in the environment if there is one, else in this Python.
+    """Run ``pip download`` by the environment if there is one, else by this Python.
 
     Raises:
         Problem: there is no pip, or it failed.
     """
     pythons = [str(environment_python(venv)), sys.executable]
     python = next((path for path in pythons if version_of(path) and has_pip(path)), None)
-    by_hand = "Or fetch the wheels on another machine and give their folder with --wheels DIR: plugins/nuke/README.md."
+    by_hand = "Wheels fetched on another machine do as well: --wheels DIR; plugins/nuke/README.md says how."
     if python is None:
         raise Problem("This Python comes without pip.", f"Run 'python install.py' first: it brings pip. {by_hand}")
     command = [python, "-u", "-m", "pip", "download", "--no-input", "--progress-bar", "off", *arguments]
     code, output = follow(command, clean_environment())
-    if code:
-        try:
-            explain(output, venv, sys.version_info[:2])
-        except Problem as problem:
-            raise Problem(problem.what, f"{problem.remedy} {by_hand}") from None
+    if not code:
+        return
+    known = next((diagnosis for diagnosis in DIAGNOSES if re.search(diagnosis.pattern, output)), None)
+    if known is not None and "{" not in known.what + known.remedy:
+        raise Problem(known.what, f"{known.remedy} {by_hand}")
+    said = [line for line in output.splitlines() if line.startswith("ERROR")] or output.splitlines()
+    raise Problem(f"pip could not fetch them: {' '.join(said[-1:])} (pip download {' '.join(arguments)})", by_hand)
 
 
 def has_pip(python: str) -> bool:

@@ -557,3 +557,17 @@ def test_when_it_cannot_be_done_then_the_command_line_says_what_to_do(source, wh
 
 def test_when_the_platform_is_unknown_then_it_is_wrong_usage(source, home):
     assert command_line(source, "--platform", "amiga", home=home.parent).returncode == 2
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_when_the_index_has_no_wheels_then_it_says_how_to_bring_them(source, home):
+    environment = {**os.environ, "PIP_CONFIG_FILE": os.devnull, "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(source)}
+    command = [sys.executable, source / "install.py", "nuke", "--nuke-dir", home, "--nuke", "15"]
+
+    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=200, env=environment)
+
+    assert done.returncode == 1
+    for word in ("pyzmq", "--python-version 3.10", "--wheels DIR", "plugins/nuke/README.md"):
+        assert word in done.stderr
+    assert contents(home) == {".": None}
