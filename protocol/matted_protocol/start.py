@@ -38,7 +38,7 @@ def start_command(connection: Optional[Connection], given: Sequence[str] = ()) -
         if given and connection.command and shutil.which(connection.command[0]) is None:
             return tuple(given)  # what the file names is gone, as after a move
         return connection.command  # without a command and a process the daemon is elsewhere: never one here instead
-    if given:
+    if given and shutil.which(given[0]) is not None:
         return tuple(given)
     found = shutil.which("matted")
     if found is not None:
@@ -47,7 +47,7 @@ def start_command(connection: Optional[Connection], given: Sequence[str] = ()) -
     module = importlib.util.find_spec("matted") if is_python else None
     if module is not None and module.origin:  # a folder that happens to be called matted has no origin
         return (sys.executable, "-m", "matted", "serve")
-    return ()
+    return tuple(given)  # gone, and all there is: trying it says so
 
 
 def answers(connection: Connection) -> bool:

@@ -195,6 +195,18 @@ def test_when_a_host_gives_a_command_then_the_connection_file_comes_before_it(st
     assert start.start_command(read_connection(stopped), ["/nowhere/matted"]) == command
 
 
+def test_when_what_the_host_gives_is_gone_then_the_path_is_looked_at(monkeypatch):
+    monkeypatch.setattr(start.shutil, "which", lambda name: "/opt/bin/matted" if name == "matted" else None)
+
+    assert start.start_command(None, ["/nowhere/python", "-m", "matted", "serve"]) == ("/opt/bin/matted", "serve")
+
+
+def test_when_what_the_host_gives_is_gone_and_there_is_no_other_then_it_is_named(file):
+    with pytest.raises(DaemonError, match="/nowhere/python") as caught:
+        Client.connect(file, command=["/nowhere/python", "-m", "matted", "serve"])
+    assert caught.value.code == "daemon_failed"
+
+
 def test_when_the_command_of_the_file_is_gone_then_the_hosts_starts_the_daemon(stopped, command):
     write_connection(stopped, replace(read_connection(stopped), command=("/nowhere/matted", "serve")))
 
