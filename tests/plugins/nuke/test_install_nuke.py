@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import shlex
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -571,3 +572,20 @@ def test_when_the_index_has_no_wheels_then_it_says_how_to_bring_them(source, hom
     for word in ("pyzmq", "--python-version 3.10", "--wheels DIR", "plugins/nuke/README.md"):
         assert word in done.stderr
     assert contents(home) == {".": None}
+
+
+# The page
+
+
+def test_when_the_page_tells_how_to_fetch_wheels_then_it_is_what_the_installer_takes(source, tmp_path):
+    page = (source / "plugins" / "nuke" / "README.md").read_text("utf-8")
+    rows = [
+        [cell.strip(" `") for cell in line.split("|")[1:-1]] for line in page.splitlines() if line.startswith("| 1")
+    ]
+    [command] = [line for line in page.splitlines() if line.startswith("python -m pip download")]
+
+    assert {int(row[0]): tuple(map(int, row[1].split("."))) for row in rows} == nuke.PYTHONS
+    assert {row[3]: row[4] for row in rows} == {name: place.pip for name, place in wheels.PLATFORMS.items()}
+    target = wheels.Target((3, 11), "windows")
+    asked = wheels.download_arguments(target, type(tmp_path)("wheels"))
+    assert sorted(shlex.split(command)[4:]) == sorted(asked)
