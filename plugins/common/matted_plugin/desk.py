@@ -24,6 +24,7 @@ class Desk:
     def __init__(self, daemon: Daemon) -> None:
         self.daemon = daemon
         self._workflows: list[Workflow] = []
+        self._ticking = False
 
     @property
     def workflows(self) -> list[Workflow]:
@@ -55,7 +56,19 @@ class Desk:
         self._workflows = []
 
     def tick(self) -> bool:
-        """Move everything a little; returns whether there was something to do. Takes a frame's rendering at most."""
+        """Move everything a little; returns whether there was something to do. Takes a frame's rendering at most.
+
+        A host that turns its event loop while it renders calls this from within itself; then it does nothing.
+        """
+        if self._ticking:
+            return False
+        self._ticking = True
+        try:
+            return self._tick()
+        finally:
+            self._ticking = False
+
+    def _tick(self) -> bool:
         end = time.monotonic() + _TURN
         moved = self._hear(end)
         for workflow in list(self._workflows):

@@ -48,10 +48,12 @@ class Action:
         self.done = False
         self._steps = steps
         self._call: Future[Any] | None = None
+        self._advancing = False
+        self._stopping = False
 
     def step(self) -> bool:
         """Do the next little thing, on the main thread; returns whether something was done."""
-        if self.done or (self._call is not None and not self._call.done()):
+        if self.done or self._advancing or (self._call is not None and not self._call.done()):
             return False
         call, self._call = self._call, None
         if call is None:
@@ -65,14 +67,20 @@ class Action:
         return True
 
     def stop(self) -> None:
-        """Stop now: what it changed in the host is put back, a call on its way to the daemon is not waited for."""
-        if not self.done:
+        """Stop now: what it changed in the host is put back, a call on its way to the daemon is not waited for.
+
+        A host that turns its event loop while it renders calls this from within a step; then it stops after that step.
+        """
+        if self._advancing:
+            self._stopping = True
+        elif not self.done:
             self._call = None
             self._advance(lambda: self._steps.throw(Stopped()))
             self._steps.close()
             self.done = True
 
     def _advance(self, step: Callable[[], Any]) -> None:
+        self._advancing = True
         try:
             wanted = step()
         except StopIteration:
@@ -81,3 +89,8 @@ class Action:
             self.done, self.error = True, error
         else:
             self._call = None if wanted is None else on_worker(wanted)
+        finally:
+            self._advancing = False
+        if self._stopping and not self.done:
+            self._stopping = False
+            self.stop()

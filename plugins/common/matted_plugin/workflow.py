@@ -123,7 +123,7 @@ class Workflow:
         job, running = self.state.job, self.state.running
         if self._action is not None:
             self._action.stop()
-            self._action = None
+            self._action = None if self._action.done else self._action
         if running:
             self.state.job_state = "cancelled"
             self._keep()

@@ -51,7 +51,8 @@ class NukeHost(Host):
         try:
             self._name = str(self._node.fullName())
         except Exception:  # a stale handle: what Nuke raises differs by version
-            found = nuke.toNode(self._name)
+            with nuke.root():
+                found = nuke.toNode(self._name)
             if found is None or found.knob(text.STATE) is None:
                 raise Gone(f"The node {self._name} is no longer in the script.", "Make a new Matted node.") from None
             self._node = found
@@ -194,12 +195,12 @@ class NukeHost(Host):
     def _roto(self) -> Any:
         """The Roto above the roto input, through Dots; None when another kind of node is there."""
         above = self.group.input(1)
-        for _ in range(self._reach):
+        for nodes_left in reversed(range(self._reach)):
             if above is None or above.Class() in _ROTOS:
                 return above
             if above.Class() not in ("Dot", "NoOp"):
                 return None
-            above = above.input(0)
+            above = above.input(0) if nodes_left else None
         return None
 
     def _out(self) -> str:
@@ -253,10 +254,17 @@ class NukeHost(Host):
             )
 
     def _inner(self, name: str) -> Any:
-        found = nuke.toNode(f"{self._name}.{name}")
+        with nuke.root():
+            found = nuke.toNode(f"{self._name}.{name}")
         if found is None:
             raise HostError(f"{name} inside {self._name} is gone.", "Make a new Matted node, connected the same way.")
         return found
+
+    def _around(self) -> Any:
+        """The group this node is in: a button's script runs with the node itself as the current group."""
+        parent = self._name.rpartition(".")[0]
+        with nuke.root():
+            return nuke.toNode(parent) if parent else nuke.root()
 
     # Showing
 
@@ -298,7 +306,8 @@ class NukeHost(Host):
             if read is None:
                 label = name or "mattes"
                 position = (int(self.group.xpos()) + 110 * (index + 1), int(self.group.ypos()))
-                read = paste(text.read_text(f"Matte_{label}", label, position))
+                with self._around():
+                    read = paste(text.read_text(f"Matte_{label}", label, position))
                 names[name] = str(read.fullName())
             _load(read, pattern, mattes)
         _put(self.group["beside"], " ".join(f"{name}={read}" for name, read in names.items()))
@@ -313,6 +322,8 @@ class NukeHost(Host):
                     knob.setAnimated()
                     for frame in frames:
                         knob.setValueAt(1, frame)
+                    for time in set(knob.getKeyList()).difference(frames):
+                        knob.removeKeyAt(time)  # animating a knob keys the current frame too
 
     def show_status(self, sentence: str) -> None:
         """Write into the node's status line."""
@@ -325,7 +336,8 @@ class NukeHost(Host):
 
         with nuke.Undo("Matted: To Roto"):
             position = (int(self.group.xpos()) - 110, int(self.group.ypos()))
-            made = paste(shapes.roto_node_text(f"Matted_{name}", list(shapes_), position=position))
+            with self._around():
+                made = paste(shapes.roto_node_text(f"Matted_{name}", list(shapes_), position=position))
         return str(made.name())
 
     def stored(self) -> str:

@@ -53,7 +53,7 @@ def find_read(node: Any, limit: int) -> tuple[Any, str]:
         node: the first node above the Matted node.
         limit: how many nodes may be looked at; few where Python may hold few handles.
     """
-    for _ in range(limit):
+    for nodes_left in reversed(range(limit)):
         if node is None:
             return None, "nothing is connected"
         kind = node.Class()
@@ -61,7 +61,7 @@ def find_read(node: Any, limit: int) -> tuple[Any, str]:
             return node, ""
         if kind not in _THROUGH:
             return None, f"{node.name()} ({kind}) changes the plate"
-        node = node.input(0)
+        node = node.input(0) if nodes_left else None
     return None, "many nodes stand between the Read and the Matted node"
 
 

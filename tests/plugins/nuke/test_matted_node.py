@@ -1,0 +1,621 @@
+"""The Matted node in the stand-in Nuke against a real daemon; each test names the quirk of hosts.md it would trip over."""
+
+import json
+import os
+
+import numpy as np
+import OpenImageIO as oiio
+import pytest
+
+from fakes.drawn_plate import FIRST, HEIGHT, LAST, WIDTH, matte, write
+from fakes.nuke_shot import NukeShot
+from fakes.running_daemon import DaemonHere, files_in
+
+FRAMES = range(FIRST, LAST + 1)
+VERSIONS = [(14, 1, 8), (15, 1, 5), (16, 0, 9), (17, 0, 3)]
+
+
+@pytest.fixture(scope="module")
+def daemon(tmp_path_factory):
+    """One real daemon for all of these."""
+    with DaemonHere(tmp_path_factory.mktemp("daemon")) as running:
+        running.client()
+        yield running
+
+
+@pytest.fixture(autouse=True)
+def connected(daemon, tmp_path, monkeypatch):
+    monkeypatch.setenv("MATTED_CONNECTION_FILE", str(daemon.file))
+    monkeypatch.setenv("HOME", os.environ.get("HOME", str(tmp_path)))
+
+
+@pytest.fixture
+def shot(tmp_path):
+    """A drawn shot with a Matted node, saved."""
+    with NukeShot(tmp_path) as made:
+        made.draw().make()
+        made.host.save(tmp_path / "shot.nk")
+        yield made
+
+
+def alpha(shot, frame, name="Matted1"):
+    return shot.host.artist.image(name, frame)["rgba.alpha"]
+
+
+def worst(shot, name="Matted1"):
+    return max(float(np.abs(alpha(shot, frame, name) - matte(frame)).mean()) for frame in FRAMES)
+
+
+def rendered(shot):
+    return sorted(path.name for path in shot.folder.rglob("work/**/plate.*.exr"))
+
+
+# The walk
+
+
+def test_when_propagate_is_pressed_then_mattes_come_back_through_the_node(shot, tmp_path):
+    before = shot.knobs()
+    flow = shot.propagated()
+
+    assert flow.state.keyframes == [FIRST, LAST]
+    assert worst(shot) < 0.04
+    assert np.abs(alpha(shot, FIRST) - matte(FIRST)).mean() < 0.01
+    file = (tmp_path / "matted/shot/Matted1/v001/hero/hero.%04d.exr").as_posix()
+    assert shot.host.artist.knob("Matted1.MattedRead", "file") == file
+    assert rendered(shot) == []
+    after = shot.knobs()
+    assert after.pop("Matted1.MattedRead") == file and before.pop("Matted1.MattedRead") == ""
+    assert after == before
+    assert shot.host.messages == shot.host.errors_in_callbacks == []
+
+
+def test_when_the_mattes_are_complete_then_the_read_is_raw_black_outside_and_strict(shot):
+    shot.propagated()
+
+    knob = {
+        name: shot.host.artist.knob("Matted1.MattedRead", name)
+        for name in ("raw", "before", "after", "on_error", "first", "last", "origfirst", "origlast")
+    }
+    ends = {"first": FIRST, "last": LAST, "origfirst": FIRST, "origlast": LAST}
+    assert knob == {"raw": 1, "before": "black", "after": "black", "on_error": "error", **ends}
+    assert alpha(shot, FIRST - 5).max() == alpha(shot, LAST + 5).max() == 0
+
+
+def test_when_nothing_was_made_yet_then_the_node_shows_the_plate(shot):
+    assert np.array_equal(
+        shot.host.artist.image("Matted1", FIRST)["rgba.red"], shot.host.artist.image("Read1", FIRST)["rgba.red"]
+    )
+
+
+def test_when_mattes_are_there_then_the_plate_s_colours_stay(shot):
+    shot.propagated()
+
+    for channel in ("rgba.red", "rgba.green", "rgba.blue"):
+        seen = shot.host.artist.image("Matted1", FIRST + 3)[channel]
+        assert np.array_equal(seen, shot.host.artist.image("Read1", FIRST + 3)[channel])
+
+
+def test_when_a_graded_plate_feeds_the_node_then_it_is_rendered_in_half_float_at_full_size(tmp_path):
+    with NukeShot(tmp_path, graded=True) as shot:
+        shot.draw().make()
+        shot.host.save(tmp_path / "shot.nk")
+        shot.propagated()
+
+        assert rendered(shot) == [f"plate.{frame}.exr" for frame in FRAMES]
+        image = oiio.ImageBuf(str(next(tmp_path.rglob(f"work/**/plate.{FIRST}.exr"))))
+        assert str(image.spec().format) == "half"
+        assert (image.spec().full_width, image.spec().full_height) == (WIDTH, HEIGHT)
+        assert image.get_pixels(oiio.FLOAT).max() > 1.0
+        assert worst(shot) < 0.04
+
+
+def test_when_the_grade_is_changed_then_the_plate_is_rendered_anew_and_else_not(tmp_path):
+    with NukeShot(tmp_path, graded=True) as shot:
+        shot.draw().make()
+        shot.propagated()
+        once = len(rendered(shot))
+        shot.propagated()
+        same = len(rendered(shot))
+        shot.host.artist.set("Grade1", "multiply", 0.7)
+        shot.propagated()
+
+        assert (once, same, len(rendered(shot))) == (len(FRAMES), len(FRAMES), 2 * len(FRAMES))
+
+
+def test_when_a_dot_stands_between_then_the_files_are_still_read_as_they_are(shot):
+    shot.host.artist.node("Dot", "Dot1")
+    shot.host.artist.connect("Dot1", 0, "Read1")
+    shot.host.artist.connect("Matted1", 0, "Dot1")
+    shot.propagated()
+
+    assert rendered(shot) == []
+
+
+# 1. The main thread
+
+
+def test_when_pixels_go_over_the_wire_then_nuke_is_only_touched_on_its_main_thread(shot, tmp_path):
+    shot.host.artist.set("Matted1", "transport", "as pixels")
+    flow = shot.propagated()
+
+    assert flow.state.local
+    assert shot.host.errors_in_callbacks == []
+    assert worst(shot) < 0.04
+    assert len(files_in(tmp_path / "matted/shot/Matted1/v001")) == len(FRAMES)
+
+
+# 2. nuke.execute fails, is cancelled, writes nothing
+
+
+@pytest.mark.parametrize(
+    ("trouble", "says"),
+    [("fail_render_at", "could not render frame 1004"), ("empty_files_at", "wrote nothing for frame 1004")],
+)
+def test_when_a_frame_fails_then_it_is_named_and_everything_is_put_back(tmp_path, trouble, says):
+    with NukeShot(tmp_path, graded=True) as shot:
+        shot.draw().make()
+        before = shot.knobs()
+        getattr(shot.host, trouble)(FIRST + 3)
+        shot.press("propagate")
+        flow = shot.settle()
+
+        assert flow.report.error and says in flow.report.sentence
+        assert says in shot.host.artist.knob("Matted1", "status")
+        assert shot.knobs() == before
+        assert rendered(shot) == [f"plate.{frame}.exr" for frame in range(FIRST, FIRST + 3)]
+
+
+def test_when_the_artist_cancels_nukes_own_progress_then_it_stops_without_an_error(tmp_path):
+    with NukeShot(tmp_path, graded=True) as shot:
+        shot.draw().make()
+        before = shot.knobs()
+        shot.host.cancel_render_at(FIRST + 3)
+        shot.press("propagate")
+        flow = shot.settle()
+
+        assert not flow.report.error and flow.report.sentence.startswith("Stopped")
+        assert shot.knobs() == before
+
+
+def test_when_cancel_is_pressed_while_rendering_then_it_stops_at_that_frame(tmp_path):
+    with NukeShot(tmp_path, graded=True) as shot:
+        shot.draw().make()
+        shot.press("propagate")
+        shot.host.pump(30, until=lambda: len(rendered(shot)) >= 3)
+        shot.press("cancel")
+        flow = shot.settle()
+
+        assert 3 <= len(rendered(shot)) <= 4
+        assert not flow.report.error
+
+
+# 3. Nodes come and go
+
+
+def test_when_the_node_is_deleted_at_work_then_nothing_breaks(tmp_path):
+    with NukeShot(tmp_path, graded=True) as shot:
+        shot.draw().make()
+        shot.press("propagate")
+        shot.host.pump(30, until=lambda: len(rendered(shot)) >= 2)
+        shot.host.artist.delete("Matted1")
+        shot.host.pump(0.3)
+
+        from matted_nuke import buttons
+
+        assert buttons.desk().workflows == []
+        assert shot.host.errors_in_callbacks == []
+
+
+def test_when_the_node_is_renamed_at_work_then_the_mattes_still_come(tmp_path):
+    with NukeShot(tmp_path, graded=True) as shot:
+        shot.draw().make()
+        shot.press("propagate")
+        shot.host.pump(30, until=lambda: len(rendered(shot)) >= 2)
+        shot.host.artist.rename("Matted1", "Hero_roto")
+        flow = shot.settle("Hero_roto")
+
+        assert flow.state.job_state == "done"
+        assert worst(shot, "Hero_roto") < 0.04
+
+
+def test_when_something_else_is_undone_at_work_then_the_mattes_still_come(tmp_path):
+    with NukeShot(tmp_path, graded=True) as shot:
+        shot.draw().make()
+        shot.press("propagate")
+        shot.host.pump(30, until=lambda: len(rendered(shot)) >= 2)
+        shot.host.undo()
+        flow = shot.settle()
+
+        assert flow.state.job_state == "done", flow.report
+
+
+def test_when_the_script_is_closed_and_opened_then_the_node_finds_its_job(tmp_path, daemon):
+    with NukeShot(tmp_path) as shot:
+        shot.draw().make()
+        shot.host.save(tmp_path / "shot.nk")
+        shot.press("propagate")
+        flow = shot.flow()
+        shot.host.pump(30, until=lambda: flow.state.running and flow.state.job)
+        shot.host.save(tmp_path / "shot.nk")
+        shot.host.close()
+        shot.host.open(tmp_path / "shot.nk")
+        shot.host.pump(0.1)
+        again = shot.settle()
+
+        assert again is not flow and again.state.job == flow.state.job
+        assert again.state.job_state == "done"
+        assert worst(shot) < 0.04
+
+
+def test_when_nuke_is_killed_and_the_last_save_knew_no_job_then_the_job_is_still_found(tmp_path):
+    with NukeShot(tmp_path) as shot:
+        shot.draw().make()
+        shot.host.save(tmp_path / "shot.nk")
+        shot.press("propagate")
+        flow = shot.flow()
+        shot.host.pump(30, until=lambda: flow.state.running and flow.state.job)
+        job = flow.state.job
+        shot.host.kill()
+    with NukeShot(tmp_path) as shot:
+        shot.host.open(tmp_path / "shot.nk")
+        shot.host.pump(0.1)
+        again = shot.settle()
+
+        assert again.state.job == job and again.state.job_state == "done", again.report
+        assert worst(shot) < 0.04
+
+
+def test_when_the_node_is_copied_then_both_go_their_own_way(shot):
+    shot.propagated()
+    from matted_nuke.node import group_text
+
+    shot.host.artist.paste(group_text("Matted1", shot.host.artist.knob("Matted1", "matted_state"), (0, 0)))
+    shot.host.artist.connect("Matted2", 0, "Read1")
+    shot.host.artist.connect("Matted2", 1, "Roto1")
+    shot.host.pump(0.1)
+
+    one, other = shot.flow("Matted1"), shot.flow("Matted2")
+    assert one is not other and one.state.id != other.state.id
+    assert one.state.job == other.state.job
+    assert worst(shot, "Matted2") < 0.04
+
+
+# 4. and 5. Paths and knob defaults
+
+
+@pytest.mark.parametrize("windows", [False, True], ids=["posix", "windows"])
+def test_when_the_folder_has_spaces_then_the_read_finds_the_mattes(tmp_path, windows):
+    folder = tmp_path / "a shot with spaces"
+    with NukeShot(folder, windows=windows) as shot:
+        shot.draw().make()
+        shot.host.artist.set("Matted1", "out", (folder / "my mattes").as_posix())
+        shot.propagated()
+
+        assert worst(shot) < 0.04
+        assert not list(folder.rglob("my mattes/work/**/*.exr"))
+
+
+def test_when_a_mask_is_rendered_then_its_file_has_the_alpha(shot, monkeypatch):
+    from matted_nuke.host import NukeHost
+    from matted_plugin.exr import channel_names
+    from matted_plugin.host import Rendering
+
+    path = (shot.folder / "mask.exr").as_posix()
+    NukeHost(shot.host.module.toNode("Matted1")).render(Rendering(FIRST, path, "rgba.alpha"))
+
+    assert channel_names(path) == ("A",)
+
+
+def test_when_a_wanted_knob_does_not_exist_then_that_is_no_surprise(tmp_path):
+    with NukeShot(tmp_path) as shot:
+        shot.host.missing_knob = KeyError
+        shot.draw().make()
+        shot.propagated()
+
+        assert shot.host.errors_in_callbacks == []
+
+
+# 9. Editions that show Python few nodes
+
+
+@pytest.mark.parametrize("edition", ["nc", "indie"])
+def test_when_the_edition_shows_ten_nodes_then_a_whole_shot_takes_eight_at_most(tmp_path, edition):
+    with NukeShot(tmp_path, graded=True, edition=edition) as shot:
+        shot.draw()
+        for number in range(30):
+            shot.host.artist.node("NoOp", f"Busy{number}")
+        shot.make()
+        shot.propagated()
+        shot.host.artist.set("Matted1", "keyframes", f"{FIRST}")
+        shot.propagated()
+
+        assert shot.host.handles <= 8
+        assert shot.host.errors_in_callbacks == []
+
+
+def test_when_many_dots_stand_before_the_read_in_such_an_edition_then_the_plate_is_rendered(tmp_path):
+    with NukeShot(tmp_path, edition="nc") as shot:
+        shot.draw()
+        above = "Read1"
+        for number in range(6):
+            shot.host.artist.node("Dot", f"Dot{number}")
+            shot.host.artist.connect(f"Dot{number}", 0, above)
+            above = f"Dot{number}"
+        shot.host.artist.select([above, "Roto1"])
+        shot.make()
+        shot.propagated()
+
+        assert shot.host.handles <= 8
+        assert len(rendered(shot)) == len(FRAMES)
+
+
+# 10. A terminal
+
+
+def test_when_nuke_runs_in_a_terminal_then_the_same_calls_work_to_the_end(tmp_path, monkeypatch):
+    with NukeShot(tmp_path) as shot:
+        shot.draw().make()
+        shot.host.save(tmp_path / "shot.nk")
+    with NukeShot(tmp_path, gui=False) as shot:
+        shot.host.open(tmp_path / "shot.nk")
+        from matted_nuke import buttons
+
+        buttons.propagate("Matted1")
+
+        assert worst(shot) < 0.04
+        assert any("mattes are ready" in line for line in shot.host.printed)
+        with pytest.raises(Exception, match="No Matted node"):
+            buttons.propagate("Nothing")
+
+
+def test_when_a_terminal_opens_a_script_then_nothing_of_ours_is_loaded(tmp_path):
+    import sys
+
+    with NukeShot(tmp_path) as shot:
+        shot.draw().make()
+        shot.host.save(tmp_path / "shot.nk")
+    with NukeShot(tmp_path, gui=False) as shot:
+        shot.host.open(tmp_path / "shot.nk")
+
+        assert not [name for name in sys.modules if name.startswith("matted_nuke.")]
+
+
+# 11. Versions
+
+
+@pytest.mark.parametrize("version", VERSIONS, ids=lambda version: f"nuke{version[0]}")
+def test_when_nuke_is_of_any_supported_version_then_the_walk_goes_through(tmp_path, version):
+    with NukeShot(tmp_path, graded=True, version=version) as shot:
+        shot.draw().make()
+        shot.propagated()
+
+        assert worst(shot) < 0.04
+        assert shot.host.errors_in_callbacks == []
+
+
+# 12. Proxy, formats, boxes, views
+
+
+def test_when_proxy_mode_is_on_then_masks_and_plate_are_full_size_and_proxy_stays_on(tmp_path):
+    with NukeShot(tmp_path, graded=True) as shot:
+        shot.draw().make()
+        shot.host.artist.set("root", "proxy", True)
+        shot.propagated()
+
+        image = oiio.ImageBuf(str(next(tmp_path.rglob(f"work/**/plate.{FIRST}.exr"))))
+        assert image.spec().full_width == WIDTH
+        assert shot.host.artist.knob("root", "proxy") == 1
+
+
+def test_when_the_roto_has_another_format_then_masks_have_the_plates(shot):
+    shot.host.artist.connect("Roto1", 0, None)
+    shot.host.artist.set("Roto1", "cliptype", "no clip")
+    shot.propagated()
+
+    assert worst(shot) < 0.05
+
+
+def test_when_the_matte_is_not_in_the_alpha_then_its_channel_is_taken(tmp_path):
+    with NukeShot(tmp_path) as shot:
+        shot.draw()
+        shot.host.artist.connect("Roto1", 0, None)
+        shot.host.artist.set("Roto1", "cliptype", "no clip")
+        shot.host.artist.set("Roto1", "output", "rgba.red")
+        shot.make()
+        shot.host.artist.set("Matted1", "objects", "hero=rgba.red")
+        shot.propagated()
+
+        assert np.abs(alpha(shot, FIRST) - matte(FIRST)).mean() < 0.01
+
+
+def test_when_the_roto_has_motion_blur_then_keyframes_are_sharp_and_the_roto_stays_as_it_was(shot):
+    shot.host.artist.set("Roto1", "motionblur_mode", "shape")
+    before = shot.knobs()["roto"]
+    shot.propagated()
+
+    assert np.abs(alpha(shot, FIRST) - matte(FIRST)).mean() < 0.01
+    assert shot.knobs()["roto"] == before
+
+
+# 13. Undo
+
+
+def test_when_buttons_are_pressed_then_each_is_one_undo_step(tmp_path):
+    with NukeShot(tmp_path, graded=True) as shot:
+        shot.draw()
+        shot.host.undo_steps.clear()
+        shot.make()
+        shot.press("propagate")
+        shot.settle()
+        shot.press("find_keyframes")
+        shot.press("add_keyframe")
+        shot.press("remove_keyframe")
+        shot.press("suggest")
+        shot.settle()
+        shot.press("cancel")
+        shot.settle()
+
+        assert shot.host.undo_steps == [
+            "Matted node",
+            "Matted: Propagate",
+            "Matted: Find keyframes",
+            "Matted: Add keyframe",
+            "Matted: Remove keyframe",
+            "Matted: Suggest",
+        ]
+
+
+def test_when_making_the_node_is_undone_then_nothing_is_left_of_it(tmp_path):
+    with NukeShot(tmp_path) as shot:
+        shot.draw()
+        before = shot.host.artist.nodes()
+        shot.make()
+        shot.host.undo()
+
+        assert shot.host.artist.nodes() == before
+
+
+# What is told
+
+
+def test_when_the_plate_is_missing_then_it_says_so_in_the_node(shot):
+    shot.host.artist.connect("Matted1", 0, None)
+    shot.press("propagate")
+    flow = shot.settle()
+
+    assert flow.report.error and "has no plate" in flow.report.sentence
+    assert "Connect" in shot.host.artist.knob("Matted1", "status")
+
+
+@pytest.mark.parametrize(
+    ("knob", "value", "says"),
+    [
+        ("keyframes", "monday", "not a frame range"),
+        ("frames", "1010-1001", "ends before it starts"),
+        ("objects", "hero hero", "does not name objects"),
+        ("exposure", "bright", "no number of stops"),
+        ("keyframes", "5", "no keyframe"),
+    ],
+    ids=["keyframes", "frames", "objects", "exposure", "outside"],
+)
+def test_when_a_knob_makes_no_sense_then_it_is_named(shot, knob, value, says):
+    shot.host.artist.set("Matted1", knob, value)
+    shot.press("propagate")
+    flow = shot.settle()
+
+    assert flow.report.error and says in f"{flow.report.sentence} {flow.report.hint}"
+
+
+def test_when_keyframes_are_typed_then_they_are_taken_instead_of_the_rotos(shot):
+    shot.host.artist.set("Matted1", "keyframes", f"{FIRST} {FIRST + 4}-{FIRST + 8}x4")
+    flow = shot.propagated()
+
+    assert flow.state.keyframes == [FIRST, FIRST + 4, FIRST + 8]
+
+
+def test_when_keyframes_are_found_then_they_stand_in_the_knob(shot):
+    shot.press("find_keyframes")
+
+    assert shot.host.artist.knob("Matted1", "keyframes") == f"{FIRST} {LAST}"
+
+
+def test_when_the_current_frame_is_added_and_taken_out_then_the_knob_says_so(shot):
+    shot.host.module.frame(FIRST + 2)
+    shot.press("add_keyframe")
+    added = shot.host.artist.knob("Matted1", "keyframes")
+    shot.press("remove_keyframe")
+
+    assert added == f"{FIRST} {FIRST + 2} {LAST}"
+    assert shot.host.artist.knob("Matted1", "keyframes") == f"{FIRST} {LAST}"
+
+
+def test_when_suggestions_come_then_the_timeline_is_marked(shot):
+    flow = shot.propagated()
+
+    marks = shot.host.module.toNode("Matted1")["marked_suggestions"]
+    assert [int(frame) for frame in marks.getKeyList()] == sorted(frame for frame, _ in flow.suggestions)
+
+
+# Where the mattes show
+
+
+def test_when_mattes_are_wanted_beside_then_a_read_of_each_object_appears_once(shot):
+    shot.host.artist.set("Matted1", "results", "Reads beside it")
+    shot.propagated()
+    shot.host.artist.set("Matted1", "keyframes", str(FIRST))
+    shot.propagated()
+
+    reads = [name for name in shot.host.artist.nodes() if shot.host.artist.cls(name) == "Read"]
+    assert sorted(reads) == ["Matte_hero", "Matted1.MattedRead", "Read1"]
+    assert "v002" in shot.host.artist.knob("Matte_hero", "file")
+    assert np.abs(alpha(shot, FIRST, "Matte_hero") - matte(FIRST)).mean() < 0.01
+
+
+def two_objects(shot):
+    """A second object: the same roto in the red channel."""
+    shot.host.artist.set("Matted1", "objects", "hero ball=rgba.red")
+
+
+def test_when_there_are_two_objects_then_the_chosen_one_is_shown(shot):
+    two_objects(shot)
+    shot.propagated()
+    one = shot.host.artist.knob("Matted1.MattedRead", "file")
+    shot.host.artist.set("Matted1", "shown", "ball")
+    shot.host.pump(0.1)
+
+    assert (one.count("/hero/"), shot.host.artist.knob("Matted1.MattedRead", "file").count("/ball/")) == (1, 1)
+
+
+def test_when_objects_are_layers_then_the_node_carries_them(shot):
+    two_objects(shot)
+    shot.host.artist.set("Matted1", "layout", "layers")
+    shot.propagated()
+
+    image = shot.host.artist.image("Matted1", FIRST)
+    assert np.abs(image["hero.alpha"] - matte(FIRST)).mean() < 0.01
+    assert "ball.alpha" in image
+    assert np.array_equal(image["rgba.alpha"], image["hero.alpha"])
+
+
+def test_when_a_read_slides_its_files_then_they_are_read_with_the_offset(tmp_path):
+    plate = write(tmp_path / "slid", offset=-1000)
+    with NukeShot(tmp_path, plate=plate) as shot:
+        shot.draw()
+        for knob, value in (("first", 1), ("last", 12), ("origfirst", 1), ("origlast", 12)):
+            shot.host.artist.set("Read1", knob, value)
+        shot.host.artist.set("Read1", "frame_mode", "start at")
+        shot.host.artist.set("Read1", "frame", str(FIRST))
+        shot.make()
+        flow = shot.propagated()
+
+        assert rendered(shot) == []
+        assert flow.state.frames == [FIRST, LAST]
+        assert worst(shot) < 0.04
+
+
+def test_when_the_state_is_stored_then_it_travels_in_the_script(shot, tmp_path):
+    flow = shot.propagated()
+    shot.host.save(tmp_path / "shot.nk")
+
+    assert flow.state.job in (tmp_path / "shot.nk").read_text()
+    assert json.loads(shot.host.artist.knob("Matted1", "matted_state"))["job"] == flow.state.job
+
+
+def test_when_diagnostics_are_copied_then_they_say_what_support_asks(shot):
+    shot.propagated()
+    from matted_nuke import buttons
+
+    told = buttons.diagnostics()
+    for word in ("nuke 16.0", "python 3", "zmq", "msgpack", "daemon tcp://127.0.0.1", "log", "Matted1", "colour"):
+        assert word in told
+
+
+def test_when_the_rendered_plate_is_removed_then_mattes_stay(tmp_path):
+    with NukeShot(tmp_path, graded=True) as shot:
+        shot.draw().make()
+        shot.propagated()
+        shot.host.artist.select(["Matted1"])
+        shot.host.choose("Nuke", "Matted/Remove leftovers")
+
+        assert rendered(shot) == []
+        assert worst(shot) < 0.04
