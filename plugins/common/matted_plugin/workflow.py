@@ -274,8 +274,9 @@ class Workflow:
                 "The daemon no longer knows this shot's job; the mattes that were finished are still there.",
                 "Press Propagate: it goes on from there.",
             ) from error
-        self.state.job_state = found.state
-        self._progress(found.done, found.total)
+        if self.state.running:  # its last event may have come before this answer
+            self.state.job_state = found.state
+            self._progress(found.done, found.total)
         self._keep()
 
     def _cancel(self, job: str) -> Steps:

@@ -254,9 +254,9 @@ def test_when_nuke_is_killed_and_the_last_save_knew_no_job_then_the_job_is_still
         shot.press("propagate")
         flow = shot.flow()
         shot.host.pump(30, until=lambda: flow.state.running and flow.state.job)
-        job = flow.state.job
+        job, plate = flow.state.job, shot.plate
         shot.host.kill()
-    with NukeShot(tmp_path) as shot:
+    with NukeShot(tmp_path, plate=plate) as shot:
         shot.host.open(tmp_path / "shot.nk")
         shot.host.pump(0.1)
         again = shot.settle()
