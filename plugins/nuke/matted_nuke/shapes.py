@@ -189,7 +189,7 @@ def _words(values: Iterable[float]) -> list[str]:
     """Numbers as Nuke writes them here: 0, 1, or the hex of a float32."""
     numbers = list(values)
     text = struct.pack(f">{len(numbers)}f", *numbers).hex()
-    words = {"00000000": "0", "80000000": "0", "3f800000": "1"}
+    words = {"00000000": "0", "3f800000": "1"}
     return [words.get(text[i : i + 8], "x" + text[i : i + 8]) for i in range(0, len(text), 8)]
 
 

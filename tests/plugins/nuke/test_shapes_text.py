@@ -104,6 +104,12 @@ def test_when_a_shape_lives_in_ranges_then_it_shows_in_them_alone():
     assert shown == [1003, 1004, 1005, 1010, 1012, 1013, 1014, 1015, 1016, 1017, 1018]
 
 
+def test_when_motion_blur_looks_between_frames_then_lifetimes_hold_there_too():
+    knob = roto(Shape((1001,), [circle(50, 50, 20)], lifetime=((1003, 1009),)))
+
+    assert [matte(knob, time).any() for time in (1002.75, 1003, 1009.75, 1010)] == [False, True, True, False]
+
+
 def test_when_the_kind_of_a_key_is_lost_then_lifetimes_still_hold():
     text = curves_text([Shape((1001,), [circle(50, 50, 20)], lifetime=((1003, 1009),))]).replace(" 0 0 0 0 1}", "}")
     knob = RotoKnob()
@@ -154,11 +160,27 @@ def test_when_nuke_ignored_the_kind_of_the_keys_then_straightening_mends_the_mot
     expected = drawn(circle(60, 50, 20))
     assert iou(matte(curved, 1003), expected) < 0.95
 
+    stale = curved.toElement("hero/shape1")
+
     mended = straighten(curved)
 
     assert mended == 8 * 3 * 2 * 3
     assert iou(matte(curved, 1003), expected) > 0.99
     assert straighten(curved) == 0
+    with pytest.raises(RuntimeError):  # Nuke was told that the curves changed
+        stale.name  # noqa: B018
+
+
+@pytest.mark.parametrize("member", ["center", "leftTangent", "rightTangent"])
+def test_when_some_keys_are_curved_then_straightening_reaches_every_member(member):
+    knob = roto(Shape((1001, 1009), [circle(50, 50, 20), circle(70, 50, 20)]))
+    for point, name in ((0, "center"), (5, member)):
+        getattr(knob.toElement("hero/shape1")[point], name).getPositionAnimCurve(0).getKey(0).interpolationType = 256
+
+    straighten(knob)
+
+    curve = getattr(knob.toElement("hero/shape1")[5], member).getPositionAnimCurve(0)
+    assert curve.getKey(0).interpolationType == LINEAR
 
 
 def test_when_all_shapes_stand_still_then_there_is_nothing_to_straighten():
