@@ -231,8 +231,11 @@ class Renderer:
 
 
 def _motion_blur(node: Any, frame: float) -> bool:
-    """Motion blur is on when its samples are: ``motionblur`` 0 is off (hosts.md 2.3)."""
-    return bool(node.knob("motionblur").number(frame)) or bool(node.knob("motionblur_on").number(frame))
+    """Whether a Roto blurs: in the global mode by its samples, which overrule the shapes' own switches (NPR's tooltips)."""
+    if node.value("motionblur_mode", frame) == "global":
+        return node.knob("global_motionblur").number(frame) > 0
+    shapes = node.knob("curves").roto._root.walk()
+    return bool(node.knob("motionblur_on").number(frame)) or any(e.attributes["mbo"].at(frame) for e in shapes)
 
 
 def read_path(node: Any, frame: int, view: str, proxy: bool) -> str:

@@ -1,5 +1,6 @@
 """The stand-in Nuke behaves as hosts.md says: a test for each numbered item of 8.1, and for what a plug-in lives on."""
 
+import contextlib
 import re
 import threading
 import time
@@ -125,11 +126,8 @@ def test_when_an_attribute_is_unknown_then_not_measured_is_raised_and_remembered
 
 
 def test_when_a_refusal_is_swallowed_then_leaving_the_host_raises_it(tmp_path):
-    with pytest.raises(NotMeasured, match="nuke.gizmo"), Nuke(home=tmp_path) as host:
-        try:
-            host.module.gizmo()
-        except Exception:
-            pass
+    with pytest.raises(NotMeasured, match="gizmo"), Nuke(home=tmp_path) as host, contextlib.suppress(Exception):
+        host.module.gizmo()
 
 
 def test_when_the_host_is_left_then_its_modules_are_gone(tmp_path):
@@ -218,7 +216,7 @@ def test_when_the_artist_cancels_then_execute_raises_and_earlier_frames_stay(hos
     host.artist.node("Write", file=f"{tmp_path}/a.%04d.exr")
     host.artist.connect("Write1", 0, "Constant1")
     host.cancel_render_at(3)
-    with pytest.raises(RuntimeError, match="(?i)cancelled"):
+    with pytest.raises(RuntimeError, match="Cancelled"):
         host.module.execute("Write1", 1, 5)
     assert sorted(file.name for file in tmp_path.glob("a.*")) == ["a.0001.exr", "a.0002.exr"]
 
@@ -424,6 +422,26 @@ def test_when_a_roto_is_drawn_then_its_node_gives_an_alpha(host):
     assert alpha.shape == (256, 256)
     assert alpha[128, 128] == 1
     assert alpha[5, 5] == 0
+
+
+@pytest.mark.parametrize(
+    ("knobs", "blurs"),
+    [
+        ({}, False),
+        ({"motionblur_on": 1}, True),
+        ({"motionblur_mode": "global"}, True),
+        ({"motionblur_mode": "global", "global_motionblur": 0, "motionblur_on": 1}, False),
+    ],
+    ids=["fresh", "shape", "global", "global-without-samples"],
+)
+def test_when_shapes_move_then_blur_follows_the_mode_and_its_switches(host, knobs, blurs):
+    plate(host, (0, 0, 0, 0))
+    host.artist.node("Roto", **knobs)
+    host.artist.connect("Roto1", 0, "Constant1")
+    at = {frame: [(x, 64), (x + 64, 64), (x + 64, 128), (x, 128)] for frame, x in ((1, 0), (3, 128))}
+    artist_bezier(host.artist.knob("Roto1", "curves"), "Bezier1", at)
+    row = host.artist.image("Roto1", 2)["rgba.alpha"][160]
+    assert bool(((row > 0.01) & (row < 0.99)).sum() > 4) is blurs
 
 
 def test_when_its_roto_is_gone_then_the_curves_knob_is_stale(host):
