@@ -233,6 +233,8 @@ class RotoKnob:
             curve.constant = curves.single(size / 2)
 
     def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
         raise NotMeasured(f"RotoKnob.{name}")
 
     def Class(self) -> str:
@@ -274,6 +276,16 @@ class RotoKnob:
     def fromScript(self, text: str) -> None:
         self.changed()
         self._root = read(text)
+
+    def snapshot(self) -> ElementData:
+        """A copy of the whole tree, for undo: whatever it holds, also what nobody knows the text of."""
+        return copy.deepcopy(self._root)
+
+    def restore(self, kept: ElementData) -> None:
+        """Go back to a snapshot. Handles die where that changes anything."""
+        if kept != self._root:
+            self.changed()
+            self._root = copy.deepcopy(kept)
 
     def rasterise(self, frame: float, width: int, height: int, motion_blur: bool = False) -> np.ndarray:
         """The matte of the curves at a frame, float32 (height, width), row 0 at the top; blurred over half a frame about it when asked."""

@@ -406,6 +406,21 @@ def test_when_elements_are_looked_up_then_paths_and_selections_find_them():
         knob.toElement("Layer1/Other")
 
 
+def test_when_a_snapshot_is_restored_then_the_tree_is_as_it_was_whatever_it_holds():
+    knob = square(layer="Track")
+    planar_track(knob, "Track", {f: (f - 1001, 0) for f in range(1001, 1021)})
+    kept, handle = knob.snapshot(), knob.toElement("Track")
+
+    knob.restore(kept)
+    assert handle.name == "Track"
+    knob.rootLayer.removeAll()
+    knob.restore(kept)
+
+    assert knob.toElement("Track").getTransform().getTransformKeyTimes() == list(range(1001, 1021))
+    with pytest.raises(RuntimeError):
+        handle.name  # noqa: B018
+
+
 def everything():
     knob = square({1001: SQUARE, 1010: [(x + 7.3, y) for x, y in SQUARE]}, layer="Actor", feather=3)
     artist_bezier(knob, "Still", {1001.5: SQUARE}, layer="Actor/Hand")
