@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import threading
 import traceback
 from collections.abc import Callable
 from typing import Any
@@ -42,10 +43,28 @@ def add_menus() -> None:
         else:
             menu.addSeparator()
     nuke.menu("Nodes").addMenu("Matted", icon="matted.png").addCommand("Matted", command("buttons", "create"))
+    warm_up()
     try:
         _register_panel()
     except Exception:  # the buttons of the node do all that the panel does
         log.note(f"The panel could not be registered.\n{traceback.format_exc()}")
+
+
+def warm_up() -> threading.Thread:
+    """Import what the first press needs on a thread, so that it does not hold Nuke; what fails is told at that press."""
+
+    def run() -> None:
+        try:
+            from matted_nuke import vendor
+
+            vendor.use(beside=False)
+            importlib.import_module("matted_plugin.desk")
+        except Exception as error:
+            log.note(f"The first press will say what is wrong: {error}")
+
+    thread = threading.Thread(target=run, name="matted-warm-up", daemon=True)
+    thread.start()
+    return thread
 
 
 def command(module: str, function: str) -> Callable[[], None]:

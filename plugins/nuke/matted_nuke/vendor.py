@@ -35,11 +35,12 @@ class Unusable(DaemonError, ImportError):
     """There is no pyzmq or msgpack for this Python. An ImportError too: the client cannot be imported."""
 
 
-def use(folder: Path | None = None) -> None:
+def use(folder: Path | None = None, *, beside: bool = True) -> None:
     """Make ``matted_protocol.client`` importable. Quick after the first time; call it before that import.
 
     Args:
         folder: where the folders of the Pythons are; :data:`FOLDER` unless given.
+        beside: whether ours may be imported beside a host's own; else nothing is done where that is needed.
 
     Raises:
         Unusable: ``wire_missing`` or ``wire_broken``.
@@ -52,6 +53,8 @@ def use(folder: Path | None = None) -> None:
             return
         ours = _ours(FOLDER if folder is None else folder)
         is_taken = any(name in sys.modules or importlib.util.find_spec(name) is not None for name in lacking)
+        if is_taken and not beside:
+            return
         try:
             if not is_taken:
                 sys.path.append(str(ours))
