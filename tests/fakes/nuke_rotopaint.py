@@ -109,7 +109,10 @@ class Element(Handle):
         return iter(self._items())
 
     def remove(self, index: int) -> None:
-        del (self._live.children if self._live.kind == "layer" else self._live.points)[index]
+        if self._live.kind == "layer":
+            _bury(self._live.children.pop(index))
+        else:
+            del self._live.points[index]
 
 
 class Layer(Element):
@@ -128,11 +131,11 @@ class Layer(Element):
         for part in own.walk():
             part.life = Life()
         self._live.children.insert(index, own)
-        for part in element._live.walk():
-            part.life.alive = False
+        _bury(element._live)
 
     def removeAll(self) -> None:
-        self._live.children = []
+        while self._live.children:
+            self.remove(0)
 
     def setTransform(self, transform: AnimCTransform) -> None:
         self._live.transform = copy.deepcopy(transform._live)
@@ -217,6 +220,12 @@ def _started(knob: Any, kind: str, name: str, life: Life | None) -> tuple[Elemen
     return fresh, fresh.life
 
 
+def _bury(element: ElementData) -> None:
+    """Kill every handle to an element and to what is in it."""
+    for part in element.walk():
+        part.life.alive = False
+
+
 def _handle(element: ElementData) -> Element:
     if element.kind == "layer":
         return Layer(element)
@@ -262,8 +271,8 @@ class RotoKnob:
 
     def changed(self) -> None:
         """Tell Nuke the curves changed. Every handle to the tree is dead from now on."""
+        _bury(self._root)
         for element in self._root.walk():
-            element.life.alive = False
             element.life = Life()
 
     def getKeyList(self) -> list[float]:

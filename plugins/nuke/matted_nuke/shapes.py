@@ -59,14 +59,14 @@ class TracedShape(Protocol):
 
 
 def roto_node_text(name: str, shapes: Sequence[TracedShape], *, position: tuple[int, int] = (0, 0)) -> str:
-    """A Roto node with the shapes, connected to nothing.
+    """A Roto node with the shapes, connected to nothing: like any Roto it takes its format from what it is put on.
 
     Raises:
         ValueError: no shape, or one whose numbers do not fit together.
     """
     x, y = position
     return (
-        f"Roto {{\n inputs 0\n output alpha\n cliptype none\n curves {{{curves_text(shapes)}}}\n"
+        f"Roto {{\n inputs 0\n output alpha\n curves {{{curves_text(shapes)}}}\n"
         f" name {_plain(name)}\n xpos {x}\n ypos {y}\n}}\n"
     )
 

@@ -12,8 +12,10 @@ import nkparser
 import numpy as np
 import pytest
 
+from fakes.nuke import Nuke
 from fakes.nuke_raster import fill
 from fakes.nuke_rotopaint import RotoKnob
+from matted_nuke.roto import keyframes
 from matted_nuke.shapes import LINEAR, curves_text, roto_node_text, straighten
 
 WIDTH, HEIGHT = 160, 120
@@ -197,18 +199,30 @@ def test_when_the_node_is_parsed_then_it_is_one_roto_with_the_curves():
 
     assert script.errors() == []
     [node] = script.all_nodes()
-    told = {name: node.get_string(name) for name in ("inputs", "name", "output", "cliptype", "xpos", "ypos")}
+    told = {name: node.get_string(name) for name in ("inputs", "name", "output", "xpos", "ypos")}
     assert told == {
         "inputs": "0",
         "name": "Matted_hero_",
         "output": "alpha",
-        "cliptype": "none",
         "xpos": "12",
         "ypos": "-40",
     }
     knob = RotoKnob()
     knob.fromScript(node.get_string("curves"))
     assert knob.toElement("hero/shape1")[0].center.getPosition(1001).y == HEIGHT - 50
+
+
+def test_when_the_node_is_pasted_then_nuke_has_a_roto_whose_keys_are_the_traced_ones(tmp_path):
+    text = roto_node_text("Matted_hero", [Shape((1001, 1009), [circle(50, 40, 25), circle(90, 70, 35)])])
+    (tmp_path / "paste.nk").write_text(text, "utf-8")
+
+    with Nuke() as host:
+        node = host.module.nodePaste((tmp_path / "paste.nk").as_posix())
+
+        assert (node.name(), node.Class()) == ("Matted_hero", "Roto")
+        assert straighten(node["curves"]) == 0
+        assert keyframes(node["curves"], 1001, 1020).point_frames == (1001, 1009)
+        assert iou(node["curves"].rasterise(1005, WIDTH, HEIGHT), drawn(circle(70, 55, 30))) > 0.99
 
 
 @pytest.mark.parametrize(
