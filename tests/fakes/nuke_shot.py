@@ -15,19 +15,21 @@ class NukeShot:
 
     Args:
         folder: the artist's home; plate and script go there too.
+        installed: whether the installer has put the plugin into ``folder/.nuke``; else this checkout's is used.
         graded: whether a Grade stands between Read and Roto, so that the plate must be rendered.
         options: of :class:`fakes.nuke.Nuke`.
     """
 
-    def __init__(self, folder, graded=False, plate=None, keys=(FIRST, LAST), **options):
-        self.folder, self.graded, self.keys = Path(folder), graded, keys
+    def __init__(self, folder, graded=False, plate=None, keys=(FIRST, LAST), installed=False, **options):
+        self.folder, self.graded, self.keys, self.installed = Path(folder), graded, keys, installed
         self.plate = plate or drawn_plate.write(self.folder / "plate")
         self.host = Nuke(home=self.folder, **options)
 
     def __enter__(self):
-        settings = self.folder / ".nuke"
-        settings.mkdir(parents=True, exist_ok=True)
-        (settings / "init.py").write_text(f"import nuke\nnuke.pluginAddPath({PLUGIN.as_posix()!r})\n")
+        if not self.installed:
+            settings = self.folder / ".nuke"
+            settings.mkdir(parents=True, exist_ok=True)
+            (settings / "init.py").write_text(f"import nuke\nnuke.pluginAddPath({PLUGIN.as_posix()!r})\n")
         self.host.__enter__()
         self.host.startup()
         assert self.host.broken is None, self.host.broken

@@ -1,4 +1,4 @@
-"""The whole walk in the stand-in Nuke, for any Python: ``python nuke_walk.py FOLDER PLATE VERSION``.
+"""The whole walk in the stand-in Nuke, for any Python: ``python nuke_walk.py FOLDER PLATE VERSION [installed]``.
 
 An artist draws a roto on two frames and presses Propagate; mattes of the real daemon come back into a Read. Prints one
 JSON map; any surprise ends it.
@@ -16,10 +16,10 @@ from fakes.drawn_plate import FIRST, LAST, matte
 from fakes.nuke_shot import NukeShot
 
 
-def walk(folder, plate, version):
+def walk(folder, plate, version, installed=False):
     """Returns what happened."""
     told = {"python": platform.python_version()}
-    with NukeShot(folder, plate=plate, version=version) as shot:
+    with NukeShot(folder, plate=plate, version=version, installed=installed) as shot:
         host = shot.host
         host.pump(1.0)  # nobody presses anything within a second of Nuke's start
         shot.draw().make()
@@ -40,6 +40,8 @@ def walk(folder, plate, version):
         told["worst"] = worst(host)
         told["held_ms"] = round(host.held * 1000, 1)
         told["handles"] = host.handles
+        told["plugin"] = sys.modules["matted_nuke"].__file__
+        told["zmq"] = sys.modules["zmq"].__file__
         told["messages"] = [*host.messages, *host.errors_in_callbacks]
     return told
 
@@ -54,4 +56,5 @@ FRAMES = range(FIRST, LAST + 1)
 
 
 if __name__ == "__main__":
-    print(json.dumps(walk(Path(sys.argv[1]), sys.argv[2], tuple(map(int, sys.argv[3].split("."))))))
+    build = tuple(map(int, sys.argv[3].split(".")))
+    print(json.dumps(walk(Path(sys.argv[1]), sys.argv[2], build, installed="installed" in sys.argv)))

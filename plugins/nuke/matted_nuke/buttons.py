@@ -10,22 +10,26 @@ import contextlib
 import json
 import platform
 import shutil
-import sys
 import time
 from pathlib import Path
 from typing import Any
 
 import nuke
 
-from matted_nuke import node as text
-from matted_nuke.host import NukeHost, is_limited, quiet
-from matted_nuke.host import create as make_node
-from matted_plugin import state
-from matted_plugin.daemon import Daemon
-from matted_plugin.desk import Desk
-from matted_plugin.host import Gone, HostError
-from matted_plugin.workflow import Workflow
-from matted_protocol.errors import DaemonError
+from matted_nuke import vendor
+
+vendor.use()  # before anything imports the client, also for a script in ``nuke -t``
+
+from matted_nuke import node as text  # noqa: E402
+from matted_nuke.host import NukeHost, is_limited, quiet  # noqa: E402
+from matted_nuke.host import create as make_node  # noqa: E402
+from matted_plugin import state  # noqa: E402
+from matted_plugin.daemon import Daemon  # noqa: E402
+from matted_plugin.desk import Desk  # noqa: E402
+from matted_plugin.host import Gone, HostError  # noqa: E402
+from matted_plugin.workflow import Workflow  # noqa: E402
+from matted_protocol import dealer, wire  # noqa: E402
+from matted_protocol.errors import DaemonError  # noqa: E402
 
 _TERMINAL_PAUSE = 0.02
 """Seconds between two looks where there is no timer."""
@@ -201,14 +205,14 @@ def remove_leftovers(node: Any = None) -> None:
 
 def diagnostics() -> str:
     """What whoever looks after matted wants to know, as text."""
-    zmq, msgpack = sys.modules.get("zmq"), sys.modules.get("msgpack")
+    zmq, msgpack = dealer.zmq, wire.msgpack
     found = desk()
     lines = [
         f"nuke {nuke.NUKE_VERSION_STRING}{' (limited edition)' if is_limited() else ''}",
         f"python {platform.python_version()} on {platform.platform()}",
         f"plugin {installed().get('version', 'not installed by install.py')} in {Path(__file__).resolve().parents[2]}",
-        f"zmq {getattr(zmq, '__version__', 'not loaded')} from {getattr(zmq, '__file__', '-')}",
-        f"msgpack {getattr(msgpack, 'version', 'not loaded')} from {getattr(msgpack, '__file__', '-')}",
+        f"zmq {zmq.__version__} from {zmq.__file__}",
+        f"msgpack {msgpack.version} from {msgpack.__file__}",
         f"connection file {found.daemon.file}",
         f"daemon {found.daemon.endpoint}, lamp {found.daemon.lamp}, log {found.daemon.log}",
     ]
