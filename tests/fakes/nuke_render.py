@@ -282,12 +282,27 @@ def _coloured(node: Any, frame: int, path: str, image: Image) -> Image:
     return nuke_images.with_channels(image, linear)
 
 
+def _source(node: Any, frame: float) -> Any:
+    """The node a picture starts from; None where the graph is not wired up."""
+    if node is None or node.cls in ("Read", "Constant", "Roto", "RotoPaint"):
+        return node
+    if node.cls == "Group":
+        return _source(next((child for child in node.children if child.cls == "Output"), None), frame)
+    if node.cls == "Input":
+        return _source(node.parent.input(node.parent.input_nodes().index(node)), frame)
+    which = int(node.knob("which").number(frame)) if node.cls == "Switch" else 0
+    return _source(node.input(which), frame)
+
+
 def write_frame(graph: Any, node: Any, frame: int, view: str) -> str:
     """Render one frame of a Write and return the path of the file.
 
     Raises:
-        RuntimeError: no file name, missing folder, backslashes on Windows, an unknown type (hosts.md 2.1).
+        RuntimeError: nothing is connected, no file name, missing folder, backslashes on Windows, an unknown type (hosts.md 2.1).
     """
+    if _source(node.input(0), frame) is None:
+        # What Nuke does is not known; a file of an unwired graph would hide a mistake (hosts.md 8.1 item 2).
+        raise RuntimeError(f"{node.name}: nothing is connected to render")
     image = Renderer(graph).image(node.input(0), frame, view)
     if graph.proxy:
         image = nuke_images.halved(image)

@@ -248,6 +248,14 @@ def test_when_a_write_is_disabled_then_it_cannot_be_executed(host, tmp_path):
         host.module.execute("Matted1.Write1", 1, 1)
 
 
+def test_when_nothing_is_connected_then_no_file_is_written(host, tmp_path):
+    group = pasted(host, tmp_path)
+    group["rendering"].setValue(1)
+    with pytest.raises(RuntimeError, match="nothing is connected"):
+        host.module.execute("Matted1.Write1", 1001, 1001)
+    assert list(tmp_path.glob("p.*")) == []
+
+
 def test_when_a_timer_fires_while_frames_render_then_it_does_not_enter_itself(host, tmp_path):
     from PySide6.QtCore import QTimer
 
