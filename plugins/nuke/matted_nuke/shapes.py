@@ -51,7 +51,7 @@ class TracedShape(Protocol):
 
     @property
     def hole(self) -> bool:
-        """Whether it takes away from the object."""
+        """Whether it is taken out of the shapes before it."""
 
     @property
     def size(self) -> tuple[int, int]:
@@ -74,8 +74,8 @@ def roto_node_text(name: str, shapes: Sequence[TracedShape], *, position: tuple[
 def curves_text(shapes: Sequence[TracedShape]) -> str:
     """The tree of a `curves` knob, as its fromScript takes it: a layer for each object, in it the object's shapes.
 
-    The first shape of a layer is drawn on top, so small shapes come first: an island lies over its hole, and the hole
-    over what surrounds it.
+    Shapes come in the order to draw them in, later ones over earlier ones; Nuke draws the first of a layer on top, so
+    the text has them the other way round.
 
     Raises:
         ValueError: no shape, or one whose numbers do not fit together.
@@ -89,7 +89,7 @@ def curves_text(shapes: Sequence[TracedShape]) -> str:
     objects = list(dict.fromkeys(shape.object for shape in shapes))
     layers = []
     for layer, object_ in zip(_unique(objects), objects):
-        own = sorted((shape for shape in shapes if shape.object == object_), key=_area)
+        own = [shape for shape in reversed(shapes) if shape.object == object_]
         groups = [_group(shape, name) for shape, name in zip(own, _unique(shape.name for shape in own))]
         layers.append("\n     ".join([f"{{layer {layer}", "{f 2097664}", f"{{t {middle}}}", "{a}", *groups]) + "}")
     root = "\n    ".join(["{layer Root", "{f 2097152}", f"{{t {middle}}}", "{a}", *layers]) + "}"
@@ -130,14 +130,6 @@ def _check(shape: TracedShape) -> None:
         raise ValueError(f"The shape {shape.name} has not the same points on every key frame.")
     if not shape.lifetime or any(last < first for first, last in shape.lifetime):
         raise ValueError(f"The shape {shape.name} shows on no frame.")
-
-
-def _area(shape: TracedShape) -> float:
-    """The largest area of a shape's corners on a key, in square pixels."""
-    return max(
-        abs(sum(a[0] * b[1] - b[0] * a[1] for a, b in zip(outline, [*outline[1:], outline[0]])))
-        for outline in shape.points
-    )
 
 
 def _group(shape: TracedShape, name: str) -> str:
