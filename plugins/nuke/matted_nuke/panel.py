@@ -89,23 +89,17 @@ class _Clock:
 
     def __init__(self, tick: Callable[[], bool]) -> None:
         self._tick = tick
-        self._is_ticking = False
         self._told: set[str] = set()
         self._timer = QtCore.QTimer()
         self._timer.timeout.connect(self._turn)
         self._timer.start(_BUSY)
 
     def _turn(self) -> None:
-        if self._is_ticking:  # the progress bar of nuke.execute lets timers run
-            return
-        self._is_ticking = True
         moved = False
         try:
             moved = self._tick()
         except Exception as error:
             self._tell(error)
-        finally:
-            self._is_ticking = False
         pause = _BUSY if moved else min(2 * self._timer.interval(), _IDLE)
         if pause != self._timer.interval():
             self._timer.start(pause)
@@ -239,7 +233,7 @@ class _Frames(QtWidgets.QListWidget):
         self._rows = list(rows)
         self.clear()
         for number, sentence in rows:
-            item = QtWidgets.QListWidgetItem(f"{number}   {sentence}".rstrip())
+            item = QtWidgets.QListWidgetItem(f"{number}   {sentence[:1].upper()}{sentence[1:]}".rstrip())
             item.setData(QtCore.Qt.ItemDataRole.UserRole, number)
             self.addItem(item)
         frames = [number for number, _ in rows]
@@ -378,6 +372,8 @@ class Panel(QtWidgets.QWidget):
     def _build_suggestions(self) -> list[Any]:
         self.suggestions = _Frames(4, "When the mattes are done, the frames worth masking next are listed here.")
         self.suggestions.setWordWrap(True)
+        self.suggestions.setAlternatingRowColors(True)
+        self.suggestions.setSpacing(2)
         self.suggestions.setToolTip("Frames whose mask would help most, with the reason. Click one to go there.")
         self.suggestions.itemClicked.connect(self._jump_to)
         self.suggestions.itemActivated.connect(self._jump_to)
@@ -426,8 +422,12 @@ class Panel(QtWidgets.QWidget):
 
     def choose(self, name: str) -> None:
         """Show one Matted node: the one with that name, else the selected one, else the one shown before."""
-        with contextlib.suppress(Exception):  # there is none, or this edition shows no more nodes
-            self._flow = self._buttons.workflow(name or None)
+        named = [flow for flow in self._buttons.desk().workflows if flow.host.key == name]
+        if named:
+            self._flow = named[0]
+        else:
+            with contextlib.suppress(Exception):  # none is selected, or this edition shows no more nodes
+                self._flow = self._buttons.workflow()
         self._after()
 
     def _choose_row(self, row: int) -> None:
@@ -440,7 +440,7 @@ class Panel(QtWidgets.QWidget):
         self._unexpected = ""
         made = None
         try:
-            made = call(None if self._flow is None else self._flow.host.key, *more)
+            made = call(None if self._flow is None else self._flow.host.group, *more)
         except Exception as error:
             self._unexpected = f"{_told(error)}\n{_noted()}"
         self._after()
@@ -560,6 +560,7 @@ class Panel(QtWidgets.QWidget):
         done, total = (report.done, report.total) if is_working else (flow.state.done, flow.state.total or 1)
         self.bar.setMaximum(total)  # 0: a bar that only moves
         self.bar.setValue(min(done, total))
+        self.bar.setTextVisible(is_working or done > 0)
         self.propagate.setEnabled(not is_working)
         self.cancel.setEnabled(is_working)
         self.suggest.setEnabled(not is_working and bool(flow.state.shot and flow.state.folder))
@@ -581,7 +582,7 @@ class Panel(QtWidgets.QWidget):
         except HostError as error:  # no plate yet, or a typing error
             why = _told(error)
         self.keyframes_why.say(why)
-        origin = "as typed" if known[1].strip() else "from the roto"
+        origin = "(typed)" if known[1].strip() else "(roto)"
         _set_text(self.keyframes_title, f"Keyframes {origin}" if frames else "Keyframes")
         self.keyframes.fill([(frame, "") for frame in frames])
 
