@@ -435,6 +435,31 @@ def test_when_a_state_is_kept_then_both_copies_say_the_same(desk, on_disk):
     assert kept == state.parse(on_disk.project) == flow.state
 
 
+def test_when_mattes_are_traced_then_the_host_gets_shapes_with_few_keys(desk, on_disk):
+    flow = propagated(desk, on_disk)
+
+    flow.make_shapes("red", tolerance=2.0)
+    settle(desk)
+
+    assert not flow.report.error, flow.report
+    ((name, shapes),) = on_disk.made
+    assert name == "red" and {shape.object for shape in shapes} == {"red"}
+    biggest = max(shapes, key=lambda shape: len(shape.frames))
+    assert 2 <= len(biggest.frames) < len(FRAMES)
+    assert all(len(key) == len(biggest.points[0]) for key in biggest.points)
+    xs = [point[0] for point in biggest.points[0]]
+    assert abs((min(xs) + max(xs)) / 2 - 20.5) < 2  # the disc stands at 20 in the first frame
+    assert flow.report.sentence.startswith("Roto_red: ")
+
+
+def test_when_there_is_nothing_to_trace_then_it_says_so(desk, host):
+    flow = desk.open(host)
+    flow.make_shapes()
+    settle(desk)
+
+    assert flow.report.error and "no mattes" in flow.report.sentence
+
+
 @pytest.mark.parametrize(
     "text", ["", "{", "[]", "null", '{"id": 3}', '{"id": "../../etc"}', json.dumps({"id": "x" * 32})]
 )

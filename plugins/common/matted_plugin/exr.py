@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _MAGIC = 20000630
+_LARGEST = 32768
+"""Pixels of a side, as the wire has it."""
 _TYPES = {1: ("H", "half"), 2: ("f", "float")}
 
 
@@ -52,7 +54,7 @@ def read_header(content: bytes) -> Header:
     """
     try:
         return _header(content)
-    except (struct.error, ValueError, KeyError, UnicodeDecodeError) as error:
+    except (struct.error, ValueError, KeyError, IndexError) as error:  # ExrError is a ValueError
         raise ExrError(f"no OpenEXR header could be read: {error}") from error
 
 
@@ -68,13 +70,17 @@ def _header(content: bytes) -> Header:
         (size,) = struct.unpack_from("<i", content, place)
         found[name] = content[place + 4 : place + 4 + size]
         place += 4 + size
-    return Header(
+    header = Header(
         _channels(found["channels"]),
         struct.unpack("<4i", found["dataWindow"]),
         struct.unpack("<4i", found["displayWindow"]),
         found["compression"][0],
         place + 1,
     )
+    for left, top, right, bottom in (header.data, header.display):
+        if not (0 < right - left + 1 <= _LARGEST and 0 < bottom - top + 1 <= _LARGEST):
+            raise ExrError("a window is empty or too large")
+    return header
 
 
 def _string(content: bytes, place: int) -> tuple[str, int]:

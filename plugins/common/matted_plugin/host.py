@@ -9,7 +9,6 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from matted_protocol.messages import MatteOptions, Range, Settings
 
@@ -121,6 +120,30 @@ class Rendering:
 
 
 @dataclass(frozen=True)
+class Shape:
+    """One closed Bezier outline over its life, as the daemon traced it.
+
+    Attributes:
+        object: the object's name.
+        name: the shape's own name.
+        frames: key frames, ascending; between them every number goes in a straight line.
+        points: for each key, for each point: x and y of the point, of its left and of its right handle (both from the
+            point), in pixels from the top left corner of the display window, y down.
+        lifetime: the ranges (first, last) in which the shape shows, ends included.
+        hole: whether it is taken out of the shapes before it.
+        size: width and height of the display window in pixels.
+    """
+
+    object: str
+    name: str
+    frames: tuple[int, ...]
+    points: tuple[tuple[tuple[float, ...], ...], ...]
+    lifetime: tuple[tuple[int, int], ...]
+    hole: bool
+    size: tuple[int, int]
+
+
+@dataclass(frozen=True)
 class Mattes:
     """Where the mattes lie.
 
@@ -181,7 +204,7 @@ class Host(ABC):
         """Say how it goes, next to the buttons."""
 
     @abstractmethod
-    def make_shapes(self, shapes: Sequence[Any], name: str) -> str:
+    def make_shapes(self, shapes: Sequence[Shape], name: str) -> str:
         """Make editable splines of traced shapes; returns what holds them."""
 
     @abstractmethod

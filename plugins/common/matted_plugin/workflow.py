@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import struct
 import time
 from collections.abc import Sequence
 from concurrent.futures import Future
@@ -13,7 +14,7 @@ from typing import Any
 
 from matted_plugin import sending, state
 from matted_plugin.daemon import Daemon
-from matted_plugin.host import Asked, Gone, Host, HostError, Mattes
+from matted_plugin.host import Asked, Gone, Host, HostError, Mattes, Shape
 from matted_plugin.steps import Action, Steps, Stopped, on_worker
 from matted_protocol import messages as m
 from matted_protocol.client import Client, Received, save_matte
@@ -252,11 +253,13 @@ class Workflow:
         self.report = Report("Tracing the mattes.", step="Tracing the mattes")
         job, name = self.state.job, object or self.state.objects[0]
         traced: Received = yield lambda: client.trace(job, object=name, tolerance=tolerance, timeout=_PREPARATION)
-        if not traced.body.shapes:
+        shapes: list[Shape] = yield partial(unpack, traced)
+        if not shapes:
             raise HostError(f"The mattes of {name} are empty: there is no outline.", "Choose another object.")
-        made = self.host.make_shapes(unpack_shapes(traced), name)
-        keys = max(len(shape.frames) for shape in traced.body.shapes)
-        self._tell(f"{made}: {len(traced.body.shapes)} shapes, at most {keys} keys each.")
+        made = self.host.make_shapes(shapes, name)
+        keys = max(len(shape.frames) for shape in shapes)
+        outlines = f"{len(shapes)} shape{'s' if len(shapes) > 1 else ''}"
+        self._tell(f"{made}: {outlines} with {keys} keys at most.")
 
     def _attach(self) -> Steps:
         if self.state.folder and self.state.files:
@@ -455,9 +458,14 @@ def new_version(out: str) -> str:
             ) from error
 
 
-def unpack_shapes(traced: Received) -> list[Any]:
-    """What :meth:`Client.trace` brought, as the host's adapters take it."""
-    raise NotImplementedError  # replaced when the daemon's answer is known
+def unpack(traced: Received) -> list[Shape]:
+    """The shapes of a ``trace`` reply with their numbers."""
+    shapes = []
+    for told, buffer in zip(traced.body.shapes, traced.buffers):
+        keys = struct.iter_unpack(f"<{told.points * 6}f", buffer)
+        points = tuple(tuple(key[at : at + 6] for at in range(0, len(key), 6)) for key in keys)
+        shapes.append(Shape(told.object, told.name, told.frames, points, told.lifetime, told.hole, told.size))
+    return shapes
 
 
 def _as_error(error: m.Error) -> DaemonError:

@@ -18,7 +18,7 @@ import nuke
 from matted_nuke import node as text
 from matted_nuke import plate as plates
 from matted_nuke import roto
-from matted_plugin.host import Asked, Gone, Host, HostError, Mattes, ObjectSource, Plate, Rendering
+from matted_plugin.host import Asked, Gone, Host, HostError, Mattes, ObjectSource, Plate, Rendering, Shape
 from matted_plugin.steps import Stopped
 from matted_protocol.connection import data_folder
 from matted_protocol.frames import FrameRange
@@ -330,14 +330,16 @@ class NukeHost(Host):
         with quiet():
             _put(self.group["status"], sentence)
 
-    def make_shapes(self, shapes_: Sequence[Any], name: str) -> str:
-        """Paste a Roto with the shapes beside the node."""
-        from matted_nuke import shapes  # only whoever presses To Roto needs it
+    def make_shapes(self, shapes: Sequence[Shape], name: str) -> str:
+        """Paste a Roto with the shapes beside the node, over the same plate."""
+        from matted_nuke import shapes as outlines  # only whoever presses To Roto needs it
 
-        with nuke.Undo("Matted: To Roto"):
-            position = (int(self.group.xpos()) - 110, int(self.group.ypos()))
-            with self._around():
-                made = paste(shapes.roto_node_text(f"Matted_{name}", list(shapes_), position=position))
+        position = (int(self.group.xpos()) - 110, int(self.group.ypos()))
+        with nuke.Undo("Matted: To Roto"), self._around():
+            made = paste(outlines.roto_node_text(f"Matted_{name}", shapes, position=position))
+            made.setInput(0, self.group.input(0))
+            made.setXYpos(*position)
+            outlines.straighten(made["curves"])
         return str(made.name())
 
     def stored(self) -> str:

@@ -51,7 +51,7 @@ def add_menus() -> None:
 
 
 def warm_up() -> threading.Thread:
-    """Import what the first press needs on a thread, so that it does not hold Nuke; what fails is told at that press."""
+    """Import what the first press needs, on a thread, so that it does not hold Nuke. Trouble is told at that press."""
 
     def run() -> None:
         try:

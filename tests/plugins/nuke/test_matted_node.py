@@ -619,3 +619,22 @@ def test_when_the_rendered_plate_is_removed_then_mattes_stay(tmp_path):
 
         assert rendered(shot) == []
         assert worst(shot) < 0.04
+
+
+def test_when_mattes_become_shapes_then_the_roto_draws_what_the_mattes_show_and_it_is_one_undo_step(shot):
+    shot.propagated()
+    before = set(shot.host.artist.nodes())
+    shot.host.undo_steps.clear()
+    shot.press("to_roto")
+    flow = shot.settle()
+
+    assert not flow.report.error, flow.report
+    (made,) = set(shot.host.artist.nodes()) - before
+    assert made == "Matted_hero" and shot.host.artist.input(made) == "Read1"
+    assert shot.host.undo_steps == ["Matted: To Roto"]
+    for frame in FRAMES:
+        drawn, known = alpha(shot, frame, made) > 0.5, alpha(shot, frame) > 0.5
+        overlap = (drawn & known).sum() / (drawn | known).sum()
+        assert overlap > 0.93, (frame, overlap)  # a pixel along the whole outline of so small a disc is 0.15
+    keys = [int(time) for time in shot.host.module.toNode(made)["curves"].getKeyList()]
+    assert len(set(keys)) < len(FRAMES)
