@@ -220,6 +220,14 @@ class Group(Node):
         with self:
             return call()
 
+    def modified(self) -> bool:
+        self._at()
+        return bool(self._host.is_modified)
+
+    def setModified(self, on: bool) -> None:
+        self._at()
+        self._host.is_modified = bool(on)
+
     def node(self, name: str) -> Any:
         return self._host.find(name, self._at())
 

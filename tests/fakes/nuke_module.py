@@ -212,6 +212,10 @@ class _Files:
         self._host.on_main("nuke.modified")
         return bool(self._host.is_modified)
 
+    def undo(self) -> None:
+        self._host.on_main("nuke.undo")
+        self._host.undo()
+
     def pluginAddPath(self, paths: Any) -> None:
         self._host.add_plugin_path(paths, first=True)
 
