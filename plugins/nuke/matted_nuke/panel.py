@@ -7,6 +7,7 @@ Enums are written in full, and nothing is used that only one of PySide2 (Nuke 14
 from __future__ import annotations
 
 import contextlib
+import time
 import traceback
 import weakref
 from collections.abc import Callable, Sequence
@@ -26,6 +27,8 @@ _BUSY, _IDLE = 15, 200
 """Milliseconds between two ticks while there is something to do, and at most when there is not."""
 _REFRESH = 250
 """Milliseconds between two looks at what is to be shown."""
+_THANKS = 2.0
+"""Seconds for which Copy diagnostics says that it did."""
 
 _LAMPS = {
     "off": ("Not connected yet", "#808080"),
@@ -47,7 +50,7 @@ _panels: weakref.WeakSet[Any] = weakref.WeakSet()
 
 def start_clock(tick: Callable[[], bool]) -> None:
     """Call ``tick`` on the main thread from now on: often while it says there was something to do, seldom else."""
-    _clocks.append(_Clock(tick))
+    _clocks.append(_Clock(tick, _BUSY, _IDLE))
 
 
 def copy(text: str) -> None:
@@ -64,12 +67,22 @@ def show(name: str = "") -> None:
     from nukescripts import panels
 
     pane = nuke.getPaneFor(start.PANEL_ID)
-    if pane is None or not _panels:
+    if pane is None or not _living():
         panel: Any = panels.registerWidgetAsPanel(start.PANEL, "Matted", start.PANEL_ID, True)
         panel.addToPane(pane or nuke.getPaneFor("Properties.1"))
-    for widget in list(_panels):
+    for widget in _living():
         widget.choose(name)
         _to_front(widget)
+
+
+def _living() -> list[Any]:
+    """The panels there are; Python may still know one that Nuke has deleted with its tab."""
+    for widget in list(_panels):
+        try:
+            widget.objectName()
+        except RuntimeError:
+            _panels.discard(widget)
+    return list(_panels)
 
 
 def _to_front(widget: Any) -> None:
@@ -85,14 +98,21 @@ def _to_front(widget: Any) -> None:
 
 
 class _Clock:
-    """One timer on the main thread."""
+    """One timer on the main thread, which nothing that goes wrong in a tick stops.
 
-    def __init__(self, tick: Callable[[], bool]) -> None:
-        self._tick = tick
+    Args:
+        tick: tells whether there was something to do.
+        busy: milliseconds until the next tick if there was.
+        idle: at most so many if there was not.
+        parent: the widget to end with.
+    """
+
+    def __init__(self, tick: Callable[[], bool], busy: int, idle: int, parent: Any = None) -> None:
+        self._tick, self._busy, self._idle = tick, busy, idle
         self._told: set[str] = set()
-        self._timer = QtCore.QTimer()
+        self._timer = QtCore.QTimer(parent)
         self._timer.timeout.connect(self._turn)
-        self._timer.start(_BUSY)
+        self._timer.start(busy)
 
     def _turn(self) -> None:
         moved = False
@@ -100,7 +120,7 @@ class _Clock:
             moved = self._tick()
         except Exception as error:
             self._tell(error)
-        pause = _BUSY if moved else min(2 * self._timer.interval(), _IDLE)
+        pause = self._busy if moved else min(2 * self._timer.interval(), self._idle)
         if pause != self._timer.interval():
             self._timer.start(pause)
 
@@ -255,8 +275,8 @@ class _Frames(QtWidgets.QListWidget):
 
     def frame(self) -> int | None:
         """The selected frame."""
-        item = self.currentItem()
-        return None if item is None else int(item.data(QtCore.Qt.ItemDataRole.UserRole))
+        selected = self.selectedItems()
+        return int(selected[0].data(QtCore.Qt.ItemDataRole.UserRole)) if selected else None
 
 
 class Panel(QtWidgets.QWidget):
@@ -271,6 +291,7 @@ class Panel(QtWidgets.QWidget):
         self._testing: Future[Any] | None = None
         self._refused = ""
         self._unexpected = ""
+        self._copied = -_THANKS
         outside = QtWidgets.QVBoxLayout(self)
         outside.setContentsMargins(0, 0, 0, 0)
         try:
@@ -287,9 +308,7 @@ class Panel(QtWidgets.QWidget):
         self._buttons = buttons
         outside.addWidget(self._build())
         _panels.add(self)
-        timer = QtCore.QTimer(self)
-        timer.timeout.connect(self._turn)
-        timer.start(_REFRESH)
+        self._clock = _Clock(self._turn, _REFRESH, _REFRESH, self)
         self.choose("")
 
     def sizeHint(self) -> Any:  # noqa: N802
@@ -317,7 +336,6 @@ class Panel(QtWidgets.QWidget):
         area = QtWidgets.QScrollArea()
         area.setWidgetResizable(True)
         area.setFrameShape(QtWidgets.QFrame.Shape.NoFrame)
-        area.setHorizontalScrollBarPolicy(QtCore.Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         area.setWidget(inside)
         return area
 
@@ -414,7 +432,7 @@ class Panel(QtWidgets.QWidget):
         self.diagnostics = _button(
             "Copy diagnostics",
             "Copy versions, connection and the last errors, for whoever looks after matted.",
-            lambda: self._press(self._buttons.copy_diagnostics),
+            self._copy,
         )
         column.addLayout(_row(None, self.diagnostics))
 
@@ -422,11 +440,14 @@ class Panel(QtWidgets.QWidget):
 
     def choose(self, name: str) -> None:
         """Show one Matted node: the one with that name, else the selected one, else the one shown before."""
+        from matted_nuke.host import is_limited
+        from matted_plugin.host import HostError
+
         named = [flow for flow in self._buttons.desk().workflows if flow.host.key == name]
         if named:
             self._flow = named[0]
-        else:
-            with contextlib.suppress(Exception):  # none is selected, or this edition shows no more nodes
+        elif not is_limited():  # there each selected node that is looked at counts
+            with contextlib.suppress(HostError):
                 self._flow = self._buttons.workflow()
         self._after()
 
@@ -467,6 +488,11 @@ class Panel(QtWidgets.QWidget):
     def _dismiss(self) -> None:
         self._press(lambda _: self._flow.dismiss(self.suggestions.frame()))
 
+    def _copy(self) -> None:
+        if self._press(self._buttons.copy_diagnostics):
+            self._copied = time.monotonic()
+            self.refresh()
+
     def _jump_to(self, item: Any) -> None:
         frame = int(item.data(QtCore.Qt.ItemDataRole.UserRole))
         self._press(lambda _: self._buttons.jump(frame))
@@ -486,9 +512,10 @@ class Panel(QtWidgets.QWidget):
         super().showEvent(event)
         self._turn()
 
-    def _turn(self) -> None:
+    def _turn(self) -> bool:
         if self.isVisible():
             self.refresh()
+        return False
 
     def refresh(self) -> None:
         """Set what has changed. Quick: it reads a few knobs of one node, and the roto only when these changed."""
@@ -518,6 +545,8 @@ class Panel(QtWidgets.QWidget):
         reason = _told(daemon.why) if lamp == "lost" and daemon.why is not None else self._refused
         self.why.say(f"{reason}\nLog: {daemon.log}" if reason else "")
         self.log.say(str(daemon.log))
+        is_copied = time.monotonic() < self._copied + _THANKS
+        _set_text(self.diagnostics, "Copied" if is_copied else "Copy diagnostics")
 
     def _show_shots(self, flows: list[Any]) -> None:
         self._flows = flows

@@ -10,6 +10,7 @@ import pytest
 
 os.environ["QT_QPA_PLATFORM"] = "offscreen"
 QtWidgets = pytest.importorskip("PySide6.QtWidgets")
+shiboken6 = pytest.importorskip("shiboken6")
 
 from PySide6.QtCore import Qt  # noqa: E402
 from PySide6.QtTest import QTest  # noqa: E402
@@ -390,6 +391,7 @@ def test_when_copy_diagnostics_is_pressed_then_they_are_on_the_clipboard(desk):
     desk.panel.diagnostics.click()
     told = QtWidgets.QApplication.clipboard().text()
 
+    assert desk.panel.diagnostics.text() == "Copied"
     assert told.startswith("nuke 16.0")
     assert "Matted1" in told
 
@@ -482,6 +484,41 @@ def test_when_the_panel_is_behind_another_tab_then_asking_for_it_brings_it_to_th
 
     assert tabs.currentWidget() is page
     desk.panel.setParent(None)
+
+
+def test_when_the_panel_was_closed_with_its_tab_then_asking_for_it_opens_another(desk):
+    closed = desk.panel
+    shiboken6.delete(closed)
+    desk.host.panes.discard(PANEL)
+    desk.module.show()
+    desk.panel = desk.host.open_panels[PANEL]
+
+    assert desk.panel is not closed
+    assert desk.module._living() == [desk.panel]
+    desk.host.pump(0.5)
+    assert desk.host.printed == []
+
+
+def test_when_the_panel_opens_in_a_limited_edition_then_selected_nodes_are_not_counted(tmp_path, monkeypatch):
+    monkeypatch.setenv("MATTED_CONNECTION_FILE", str(tmp_path / "daemon.json"))
+    with NukeShot(tmp_path, edition="nc") as shot:
+        shot.host.artist.select([shot.host.artist.node("NoOp") for _ in range(12)])
+        made = Desk(shot)
+
+        assert shot.host.handles == 0
+        made.close()
+
+
+def test_when_a_look_goes_wrong_then_it_is_told_once_and_the_panel_goes_on(desk, monkeypatch):
+    flow = desk.make()
+    monkeypatch.setattr(flow.host, "read_out", lambda: 1 / 0)
+    desk.sees(lambda: any("ZeroDivisionError" in line for line in desk.host.printed))
+    desk.host.pump(0.6)
+    assert len([line for line in desk.host.printed if "ZeroDivisionError" in line]) == 1
+
+    monkeypatch.undo()
+    flow.report.notes = ("It goes on.",)
+    desk.sees(lambda: words(desk.panel.notes) == "It goes on.")
 
 
 # Sizes
