@@ -36,6 +36,9 @@ __all__ = ["Client", "EventQueue", "Received", "save_matte"]
 
 PathLike = Union[str, "os.PathLike[str]"]
 
+TRACING = 600.0
+"""Seconds that shapes of a long shot may take."""
+
 _GRACE = 15.0
 """Seconds for another daemon to answer after the one started here has ended: it may have been second of two."""
 
@@ -280,6 +283,21 @@ class Client:
     def get_matte(self, job: str, frame: int, *, timeout: Optional[float] = None) -> Received:
         """The matte files of a frame: :class:`messages.Matte` and a buffer a file, as :func:`save_matte` takes them."""
         return self.request(m.GetMatte(job, frame), timeout=timeout)
+
+    def trace(
+        self,
+        job: str,
+        *,
+        object: Optional[str] = None,
+        frames: Optional[m.Range] = None,
+        tolerance: float = 1.0,
+        timeout: Optional[float] = TRACING,
+    ) -> Received:
+        """Bezier shapes of the finished mattes of a job: :class:`messages.Traced` and a buffer of float32 a shape.
+
+        ``buffer.cast("f", (len(shape.frames), shape.points, 6))`` makes numbers of one.
+        """
+        return self.request(m.Trace(job, object, frames, tolerance), timeout=timeout)
 
     def watch(
         self, job: str, *, after: int = 0, credit: int = 64, mattes: str = "paths", timeout: Optional[float] = None

@@ -339,6 +339,26 @@ class GetMatte:
 
 
 @dataclass(frozen=True)
+class Trace:
+    """Asks for Bezier shapes of the finished mattes of a job: editable, with few points and few keys.
+
+    ``object`` None takes every object, ``frames`` None every finished frame. ``tolerance`` is in pixels. Answer:
+    :class:`Traced`, with one buffer a shape.
+    """
+
+    job: str
+    object: Optional[str] = None
+    frames: Optional[Range] = None
+    tolerance: float = 1.0
+
+    def __post_init__(self) -> None:
+        _check_id(self.job, "job")
+        _check_range(self.frames)
+        _check_name(self.object, "the name of an object")
+        _require(0.25 <= self.tolerance <= 100, "a tolerance is 0.25 to 100 pixels")
+
+
+@dataclass(frozen=True)
 class Watch:
     """Asks for the events of a job from now on, and for those after ``options.after``. Answer: :class:`Job`."""
 
@@ -595,6 +615,36 @@ class Matte:
 
 
 @dataclass(frozen=True)
+class TracedShape:
+    """One closed Bezier shape. ``frames`` are its keys; between them every number goes in a straight line.
+
+    The shape is there from the first to the last frame of each pair in ``lifetime``. A ``hole`` is taken out of the
+    shapes before it. ``size`` is the width and height of the mattes in pixels.
+    """
+
+    object: str
+    name: str
+    frames: tuple[int, ...]
+    points: int
+    lifetime: tuple[tuple[int, int], ...]
+    hole: bool
+    size: tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Traced:
+    """Shapes in the order to draw them in, later ones over earlier ones; one buffer each.
+
+    A buffer holds float32, little-endian: for each key, for each point, x and y of the point, then of its left and of
+    its right handle, both from the point. Pixels from the top left corner of the display window, y down, a pixel's
+    centre at +0.5.
+    """
+
+    job: str
+    shapes: tuple[TracedShape, ...]
+
+
+@dataclass(frozen=True)
 class Shots:
     """Shots, oldest first."""
 
@@ -685,6 +735,7 @@ REQUESTS: dict[str, tuple[Any, Any]] = {
     "propagate": (Propagate, Job),
     "suggest": (Suggest, Job),
     "get_matte": (GetMatte, Matte),
+    "trace": (Trace, Traced),
     "watch": (Watch, Job),
     "ack": (Ack, None),
     "cancel": (Cancel, Job),

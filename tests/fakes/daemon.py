@@ -313,6 +313,10 @@ class FakeDaemon:
             raise Refusal("matte_missing", f"Frame {body.frame} has no matte.", "Wait for it.")
         return m.Matte(body.job, body.frame, (f"hero/hero.{body.frame}.exr",))
 
+    def _trace(self, body: m.Trace) -> m.Traced:
+        self._job_of(body.job)
+        return m.Traced(body.job, ())
+
     def _watch(self, body: m.Watch) -> m.Job:
         return self._job_of(body.job)
 

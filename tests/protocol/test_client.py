@@ -43,6 +43,7 @@ def test_when_a_whole_shot_is_made_then_every_method_answers_with_its_own_reply(
     assert [one.job for one in client.list_jobs(unfinished=True).jobs].count(job.job) == 1
     assert [one.shot for one in client.list_shots().shots] == [shot.shot]
     assert client.get_matte(job.job, 1002).body.files == ("hero/hero.1002.exr",)
+    assert client.trace(job.job, object="hero").body == m.Traced(job.job, ())
     assert client.cancel(job.job).job == job.job
     assert client.watch(job.job).job == job.job
     assert client.close_shot(shot.shot) == client.delete_shot(shot.shot) == m.Done()

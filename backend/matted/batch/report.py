@@ -12,7 +12,7 @@ from matted.batch.job import Job, JobResult
 from matted.batch.score import Score, Scorer
 from matted.errors import PlateError
 from matted.media.mask import read_masks
-from matted.media.matte import MatteWriter, read_matte
+from matted.media.matte import MatteWriter, read_matte, read_object
 from matted.media.sequence import find_sequence
 from matted.media.sheet import Column, Sheet, draw_sheet, write_sheet
 
@@ -115,14 +115,9 @@ def _in_words(score: Score) -> str:
 def _read_mattes(writer: MatteWriter, frame: int) -> NDArray[np.float32]:
     """What a job wrote for one frame: (O, H, W), 0..1, whatever the layout."""
     paths, objects, layout = writer.paths(frame), writer.objects, writer.settings.layout
-    if layout == "files":
-        return np.stack([read_matte(path) for path in paths])
-    if layout == "layers":
-        return np.stack([read_matte(paths[0], layer=name) for name in objects])
+    if layout != "cryptomatte":
+        return np.stack([read_object(paths, objects, name, layout) for name in objects])
     size = writer.info.size
-    if layout == "rgba":
-        places = [(paths[row // 4], "RGBA"[row % 4]) for row in range(len(objects))]
-        return np.stack([read_masks(path, size=size, frame=frame, layer=layer)[""] for path, layer in places])
     picked = read_masks(paths[0], size=size, frame=frame)
     absent = np.zeros(size[::-1], np.float32)
     return np.stack([picked.get(name, absent) for name in objects])

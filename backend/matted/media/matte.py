@@ -218,12 +218,37 @@ class MatteWriter:
         return spec
 
 
-def read_matte(path: str | Path, *, layer: str | None = None) -> Array:
+def read_object(files: Sequence[Path], objects: Sequence[str], name: str, layout: str) -> Array:
+    """Read one object's matte of a frame back.
+
+    Args:
+        files: those of the frame, in the order of :meth:`MatteWriter.paths`.
+        objects: every object's name, in the order of the writer's.
+        name: the one to read.
+        layout: ``files``, ``layers`` or ``rgba``.
+
+    Returns:
+        (H, W) float32, as stored, over the display window.
+
+    Raises:
+        MaskError: as :func:`read_matte`.
+    """
+    row = list(objects).index(name)
+    if layout == "files":
+        return read_matte(files[row])
+    if layout == "layers":
+        return read_matte(files[0], layer=name)
+    assert layout == "rgba", layout
+    return read_matte(files[row // 4], channel="RGBA"[row % 4])
+
+
+def read_matte(path: str | Path, *, layer: str | None = None, channel: str | None = None) -> Array:
     """Read one matte back over its whole display window.
 
     Args:
         path: the file.
         layer: which ``<layer>.A``; None reads ``A``, or the only channel.
+        channel: the channel to read, by its whole name, whatever ``layer`` says.
 
     Returns:
         (H, W) float32, as stored.
@@ -235,7 +260,9 @@ def read_matte(path: str | Path, *, layer: str | None = None) -> Array:
     try:
         part = read_image(file).parts[0]
         wanted = f"{layer}.A" if layer is not None else "A" if "A" in part.channels else part.channels[0]
-        if wanted not in part.channels or (layer is None and wanted != "A" and len(part.channels) > 1):
+        is_guess = channel is None and layer is None and wanted != "A"
+        wanted = channel or wanted
+        if wanted not in part.channels or (is_guess and len(part.channels) > 1):
             message = f"The matte {file} has no channel '{wanted}'."
             hint = f"It has {', '.join(part.channels[:12])}."
             raise MaskError("object_name", message, hint=hint, path=file)

@@ -32,6 +32,7 @@ from matted.service.memory import disk_free, machine_memory, memory_used
 from matted.service.paths import Paths
 from matted.service.server import MAX_PIXELS_UNANSWERED, MAX_UNANSWERED, Server
 from matted.service.store import Store
+from matted.service.tracing import Tracing
 from matted_protocol import messages
 from matted_protocol.connection import read_connection, write_connection
 from matted_protocol.errors import DaemonError
@@ -117,7 +118,8 @@ class Daemon:
         crew = CrewSettings(weights=settings.weights, memory_budget=budget, idle=settings.idle)
         self.crew = Crew(devices, store=self.store, footage=self.footage, publisher=self, settings=crew)
         jobs = Jobs(self.store, self.footage, self.crew, settings.weights)
-        handlers = Handlers(self.store, self.footage, Masks(self.store), jobs, self.status, self.stop)
+        tracing = Tracing(jobs, lambda: self.server.stopping)
+        handlers = Handlers(self.store, self.footage, Masks(self.store), jobs, tracing, self.status, self.stop)
         context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         context.set(zmq.MAX_SOCKETS, 4096)
         self._open.callback(context.term)

@@ -15,6 +15,7 @@ from matted.service.gate import User
 from matted.service.jobs import Jobs
 from matted.service.masks import Masks
 from matted.service.store import ShotRow, Store, identity
+from matted.service.tracing import Tracing
 from matted_protocol import messages
 
 Buffers = Sequence[Any]
@@ -29,6 +30,7 @@ class Handlers:
         footage: finds pixels.
         masks: takes in masks.
         jobs: carries out what is asked of jobs.
+        tracing: makes shapes of mattes.
         status: how the daemon is.
         stop: ends the daemon.
     """
@@ -37,6 +39,7 @@ class Handlers:
     footage: Footage
     masks: Masks
     jobs: Jobs
+    tracing: Tracing
     status: Callable[[], messages.Status]
     stop: Callable[[], None]
 
@@ -123,6 +126,9 @@ class Handlers:
 
     def _get_matte(self, body: messages.GetMatte, user: User) -> tuple[messages.Matte, Buffers]:
         return self.jobs.get_matte(body, user)
+
+    def _trace(self, body: messages.Trace, user: User) -> tuple[messages.Traced, Buffers]:
+        return self.tracing.trace(body, user)
 
     def _watch(self, body: messages.Watch, user: User) -> messages.Job:
         return self.jobs.look(body.job, user)

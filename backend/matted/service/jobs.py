@@ -107,7 +107,7 @@ class Jobs:
         Raises:
             RequestError: ``job_missing``, ``matte_missing``.
         """
-        row = self._job(body.job, user)
+        row = self.find(body.job, user)
         for event in self.store.events(row.id, after=0, most=row.seq):
             if event.type == "frame_done" and event.body["frame"] == body.frame:
                 files = tuple(event.body["files"])
@@ -115,13 +115,24 @@ class Jobs:
         message = f"There is no matte of frame {body.frame} in job {row.id} yet."
         raise RequestError("matte_missing", message, hint="Watch the job, or propagate first.", frame=body.frame)
 
+    def find(self, job: str, user: User) -> JobRow:
+        """A job as the store has it.
+
+        Raises:
+            RequestError: ``job_missing``, also when it is somebody else's.
+        """
+        row = self.store.job(job)
+        if row is None or not (user.operator or row.user == user.name):
+            raise RequestError("job_missing", f"There is no job {job}.", hint="Propagate again.")
+        return row
+
     def look(self, job: str, user: User) -> messages.Job:
         """A job as it is now.
 
         Raises:
             RequestError: ``job_missing``.
         """
-        return self._job_info(self._job(job, user))
+        return self._job_info(self.find(job, user))
 
     def cancel(self, job: str, user: User) -> messages.Job:
         """Stop a job.
@@ -129,10 +140,10 @@ class Jobs:
         Raises:
             RequestError: ``job_missing``.
         """
-        row = self._job(job, user)
+        row = self.find(job, user)
         if row.state in ("queued", "running"):
             self.crew.cancel(row.id)
-        return self._job_info(self._job(job, user))
+        return self._job_info(self.find(job, user))
 
     def list_jobs(self, body: messages.ListJobs, user: User) -> messages.Jobs:
         """This user's jobs, the newest first; the operator sees everybody's."""
@@ -164,12 +175,6 @@ class Jobs:
                     body["files"] = ()
             told.append((event.type, body, buffers))
         return told
-
-    def _job(self, job: str, user: User) -> JobRow:
-        row = self.store.job(job)
-        if row is None or not (user.operator or row.user == user.name):
-            raise RequestError("job_missing", f"There is no job {job}.", hint="Propagate again.")
-        return row
 
     def _identify(self, name: str, user: User) -> Identity:
         if name not in KNOWN:

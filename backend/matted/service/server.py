@@ -2,7 +2,8 @@
 whether the list of clients has changed.
 
 Requests of one client are carried out one after another, in the order they came; those of different clients side by
-side. Only what must not wait is answered out of turn: ping, hello, watch, ack and cancel.
+side. Only what must not wait is answered out of turn: ping, hello, watch, ack and cancel; and so is trace, which takes
+so long that others must not wait for it.
 """
 
 from __future__ import annotations
@@ -37,6 +38,8 @@ SILENT = 60.0
 """Seconds after which a client that said nothing is forgotten, with its watches."""
 THREADS = 8
 """Threads that carry out requests."""
+TRACERS = 2
+"""Threads that make shapes of mattes, which takes long: they hold up nobody's other requests."""
 TICK = 0.1
 """Seconds between looks at clients that do not read."""
 
@@ -62,12 +65,14 @@ class Server:
         self._welcome = welcome
         self._clients: dict[bytes, Peer] = {}
         self._pending = 0
-        self._stopping = False
+        self.stopping = False
+        """Whether :meth:`run` is about to end."""
         self._calls: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._wake_in, self._wake_out = socket.socketpair()
         self._wake_in.setblocking(False)
         self._wake_out.setblocking(False)
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="request")
+        self._tracers = ThreadPoolExecutor(TRACERS, thread_name_prefix="trace")
         self._authenticator = ThreadAuthenticator(context)
         self._authenticator.start()
         self._authenticator.configure_curve_callback(domain="*", credentials_provider=gate)
@@ -104,7 +109,7 @@ class Server:
         """End :meth:`run` once what was answered is on its way; from any thread."""
 
         def now() -> None:
-            self._stopping = True
+            self.stopping = True
 
         self.call(now)
 
@@ -115,7 +120,7 @@ class Server:
         poller.register(self._wake_in, zmq.POLLIN)
         looked = time.monotonic()
         try:
-            while not self._stopping:
+            while not self.stopping:
                 ready = dict(poller.poll(int(TICK * 1000) if self._post.owing() else 1000))
                 if self._wake_in.fileno() in ready:
                     self._run_calls()
@@ -128,7 +133,9 @@ class Server:
             self._close()
 
     def _close(self) -> None:
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        self.stopping = True
+        for pool in (self._pool, self._tracers):
+            pool.shutdown(wait=True, cancel_futures=True)
         self._run_calls()
         self._router.close(linger=500)  # the answer to `shutdown` still goes out
         self._authenticator.stop()
@@ -230,6 +237,9 @@ class Server:
         self._pending += request.size
         if isinstance(request.body, messages.Cancel | messages.Watch):
             self._pool.submit(self._carry_out, name, client, request, in_turn=False)
+            return
+        if isinstance(request.body, messages.Trace):
+            self._tracers.submit(self._carry_out, name, client, request, in_turn=False)
             return
         client.waiting.append(request)
         self._next(name, client)

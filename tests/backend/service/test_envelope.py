@@ -170,6 +170,8 @@ BAD_BODIES = {
     "a step of 0": ("open_shot", {"plate": {"path": "/a"}, "frames": [1, 9, 0]}),
     "a range of two": ("open_shot", {"plate": {"path": "/a"}, "frames": [1, 9]}),
     "an unknown word": ("open_shot", {"plate": {"path": "/a"}, "missing": "guess"}),
+    "a tolerance of nothing": ("trace", {"job": SHOT, "tolerance": 0}),
+    "a tolerance that is no number": ("trace", {"job": SHOT, "tolerance": float("nan")}),
     "credit beyond": ("watch", {"job": SHOT, "options": {"credit": 1025}}),
     "after nothing": ("watch", {"job": SHOT, "options": {"after": -1}}),
     "a mask twice": ("set_keyframe", {"shot": SHOT, "frame": 1, "path": "/a", "pixels": PIXELS}),
