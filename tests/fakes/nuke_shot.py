@@ -17,11 +17,15 @@ class NukeShot:
         folder: the artist's home; plate and script go there too.
         installed: whether the installer has put the plugin into ``folder/.nuke``; else this checkout's is used.
         graded: whether a Grade stands between Read and Roto, so that the plate must be rendered.
+        keys: frames the roto is keyed on, with ``outline`` of each.
         options: of :class:`fakes.nuke.Nuke`.
     """
 
-    def __init__(self, folder, graded=False, plate=None, keys=(FIRST, LAST), installed=False, **options):
-        self.folder, self.graded, self.keys, self.installed = Path(folder), graded, keys, installed
+    def __init__(
+        self, folder, graded=False, plate=None, keys=(FIRST, LAST), outline=circle, installed=False, **options
+    ):
+        self.folder, self.graded, self.installed = Path(folder), graded, installed
+        self.keys = {frame: outline(frame) for frame in keys}
         self.plate = plate or drawn_plate.write(self.folder / "plate")
         self.host = Nuke(home=self.folder, **options)
 
@@ -52,7 +56,7 @@ class NukeShot:
             artist.connect("Grade1", 0, "Read1")
             above = "Grade1"
         artist.connect("Roto1", 0, above)
-        artist_bezier(artist.knob("Roto1", "curves"), "Bezier1", {frame: circle(frame) for frame in self.keys})
+        artist_bezier(artist.knob("Roto1", "curves"), "Bezier1", self.keys)
         artist.select([above, "Roto1"])
         return self
 
