@@ -391,7 +391,6 @@ class Panel(QtWidgets.QWidget):
         self.suggestions = _Frames(4, "When the mattes are done, the frames worth masking next are listed here.")
         self.suggestions.setWordWrap(True)
         self.suggestions.setAlternatingRowColors(True)
-        self.suggestions.setSpacing(2)
         self.suggestions.setToolTip("Frames whose mask would help most, with the reason. Click one to go there.")
         self.suggestions.itemClicked.connect(self._jump_to)
         self.suggestions.itemActivated.connect(self._jump_to)

@@ -541,6 +541,21 @@ def test_when_the_dock_is_narrow_or_wide_then_everything_fits(desk, suggested, w
     assert error.document().size().height() <= error.height()
 
 
+def test_when_the_dock_is_resized_then_every_reason_can_be_read_to_its_end(desk, suggested):
+    suggested.state.suggestions = [[1003, "matte is 58% sure; object looks unlike every keyframe: 0.41; nearest 1001"]]
+    listed = desk.panel.suggestions
+    for width in (260, 320, 500):
+        desk.panel.resize(width, 800)
+        desk.turn()
+        desk.host.pump(0.01)
+        cell = listed.visualItemRect(listed.item(0))
+        margin = listed.style().pixelMetric(QtWidgets.QStyle.PixelMetric.PM_FocusFrameHMargin) + 1
+        room = cell.adjusted(margin, 0, -margin, 999)
+        needed = listed.fontMetrics().boundingRect(room, Qt.TextFlag.TextWordWrap, listed.item(0).text())
+
+        assert needed.height() <= cell.height(), width
+
+
 # The clock
 
 
