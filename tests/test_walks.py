@@ -5,12 +5,14 @@ import inspect
 import re
 import sys
 import threading
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
 from fakes.drawn_shot import write_masks, write_plate
+from fakes.nuke_shot import NukeShot
 from fakes.running_daemon import DaemonHere
 from matted.cli import main
 
@@ -42,25 +44,39 @@ MODULES = [
     "matted_protocol.client",
     "matted_protocol.wire",
 ]
+IN_NUKE = [
+    "matted_nuke.buttons",
+    "matted_nuke.host",
+    "matted_nuke.plate",
+    "matted_nuke.roto",
+    "matted_nuke.start",
+    "matted_plugin.desk",
+    "matted_plugin.exr",
+    "matted_plugin.sending",
+    "matted_plugin.state",
+    "matted_plugin.steps",
+    "matted_plugin.workflow",
+]
+"""Those of the third walk; they need a Nuke to be imported in."""
 HERE_ALONE = {"batch.job.run"}
 """Named because it is the other way."""
 
 
-def steps(title):
+def steps(title, modules=MODULES):
     """The functions a walk names, as code objects by the name it uses."""
     section = PAGE.split(f"## {title}")[1].split("\n## ")[0]
     found = {}
     for name in re.findall(r"`([A-Za-z_.]+)(?:\([^`]*\))?`", section):
-        function = resolve(name)
+        function = resolve(name, modules)
         if function is not None:
             found[name] = function.__code__
     return found
 
 
-def resolve(name):
+def resolve(name, modules):
     """``Session.propagate``, ``media.plate.Plate.read`` or ``network.segment``: the function, if it is one."""
     *path, last = name.split(".")
-    for module in MODULES:
+    for module in modules:
         owner = importlib.import_module(module)
         parts = module.split(".")[1:]
         rest = next((path[len(known) :] for known in (parts, parts[-1:]) if path[: len(known)] == known), path)
@@ -74,12 +90,9 @@ def resolve(name):
     return None
 
 
-@pytest.fixture(scope="module")
-def called(tmp_path_factory):
-    """The code objects run by one small propagation, the command line and the daemon both in this process."""
-    folder = tmp_path_factory.mktemp("walks")
-    write_plate(folder / "plate", range(1001, 1007))
-    write_masks(folder / "masks", [1001, 1005])
+@contextmanager
+def noted():
+    """The code objects run meanwhile, in every thread."""
     seen = set()
 
     def note(frame, event, argument):
@@ -90,14 +103,23 @@ def called(tmp_path_factory):
     threading.setprofile(note)
     sys.setprofile(note)
     try:
-        with DaemonHere(folder) as daemon, pytest.MonkeyPatch.context() as patch:
-            daemon.client()
-            patch.setenv("MATTED_CONNECTION_FILE", str(daemon.file))
-            words = ["propagate", folder / "plate", "--keyframes", folder / "masks", "--out", folder / "out"]
-            result = CliRunner().invoke(main, [str(word) for word in words])
+        yield seen
     finally:
         sys.setprofile(before)
         threading.setprofile(None)
+
+
+@pytest.fixture(scope="module")
+def called(tmp_path_factory):
+    """What is run by one small propagation, the command line and the daemon both in this process."""
+    folder = tmp_path_factory.mktemp("walks")
+    write_plate(folder / "plate", range(1001, 1007))
+    write_masks(folder / "masks", [1001, 1005])
+    with noted() as seen, DaemonHere(folder) as daemon, pytest.MonkeyPatch.context() as patch:
+        daemon.client()
+        patch.setenv("MATTED_CONNECTION_FILE", str(daemon.file))
+        words = ["propagate", folder / "plate", "--keyframes", folder / "masks", "--out", folder / "out"]
+        result = CliRunner().invoke(main, [str(word) for word in words])
     assert result.exit_code == 0, result.output
     return seen
 
@@ -108,6 +130,29 @@ def test_when_a_shot_is_propagated_then_every_step_of_the_walk_runs(title, fewes
 
     assert len(named) >= fewest, named
     assert [name for name, code in named.items() if code not in called and name not in HERE_ALONE] == []
+
+
+def test_when_propagate_is_pressed_in_nuke_then_every_step_of_the_walk_runs(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    with DaemonHere(tmp_path / "daemon") as daemon:
+        daemon.client()
+        monkeypatch.setenv("MATTED_CONNECTION_FILE", str(daemon.file))
+        with noted() as seen, NukeShot(tmp_path) as shot:
+            shot.draw().make()
+            shot.propagated()  # the plate is read from disk
+            shot.host.artist.node("Grade", "Grade1")
+            shot.host.artist.connect("Grade1", 0, "Read1")
+            shot.host.artist.connect("Matted1", 0, "Grade1")
+            shot.host.artist.set("Matted1", "transport", "as pixels")
+            shot.propagated()
+            shot.host.save(tmp_path / "shot.nk")
+            shot.host.close()
+            shot.host.open(tmp_path / "shot.nk")
+            shot.host.pump(0.2)
+            named = steps("Walk 3: a press in Nuke", IN_NUKE)
+
+    assert len(named) >= 14, named
+    assert [name for name, code in named.items() if code not in seen] == []
 
 
 def test_when_the_page_names_a_room_then_it_is_there():
