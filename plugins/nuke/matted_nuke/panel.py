@@ -21,7 +21,10 @@ try:
 except ImportError:  # Nuke 14 and 15
     from PySide2 import QtCore, QtGui, QtWidgets  # type: ignore[no-redef,unused-ignore]
 
-from matted_nuke import log, start
+from matted_nuke import log, start, vendor
+from matted_nuke.host import is_limited
+from matted_plugin.host import Gone, HostError
+from matted_plugin.steps import on_worker
 
 _BUSY, _IDLE = 15, 200
 """Milliseconds between two ticks while there is something to do, and at most when there is not."""
@@ -295,8 +298,6 @@ class Panel(QtWidgets.QWidget):
         outside = QtWidgets.QVBoxLayout(self)
         outside.setContentsMargins(0, 0, 0, 0)
         try:
-            from matted_nuke import vendor
-
             vendor.use()
             from matted_nuke import buttons
         except Exception as error:  # the host must start, and the artist wants to know
@@ -439,9 +440,6 @@ class Panel(QtWidgets.QWidget):
 
     def choose(self, name: str) -> None:
         """Show one Matted node: the one with that name, else the selected one, else the one shown before."""
-        from matted_nuke.host import is_limited
-        from matted_plugin.host import HostError
-
         named = [flow for flow in self._buttons.desk().workflows if flow.host.key == name]
         if named:
             self._flow = named[0]
@@ -497,8 +495,6 @@ class Panel(QtWidgets.QWidget):
         self._press(lambda _: self._buttons.jump(frame))
 
     def _test(self) -> None:
-        from matted_plugin.steps import on_worker
-
         daemon = self._buttons.desk().daemon
         self._refused = ""
         self._testing = on_worker(lambda: daemon.client().ping(timeout=10))
@@ -518,8 +514,6 @@ class Panel(QtWidgets.QWidget):
 
     def refresh(self) -> None:
         """Set what has changed. Quick: it reads a few knobs of one node, and the roto only when these changed."""
-        from matted_plugin.host import Gone
-
         desk = self._buttons.desk()
         self._show_connection(desk.daemon)
         try:
@@ -599,8 +593,6 @@ class Panel(QtWidgets.QWidget):
         if known == self._known:
             return
         self._known = known
-        from matted_plugin.host import Gone, HostError
-
         frames: tuple[int, ...] = ()
         why = ""
         try:
