@@ -1474,7 +1474,7 @@ def run(*, is_risky: bool = False) -> list[Result]:
     module.seen = []  # type: ignore[attr-defined]
     module.add = lambda what, node: module.seen.append((what, str(node.name())))  # type: ignore[attr-defined]
     sys.modules[LOG] = module
-    folder = Path(tempfile.mkdtemp(prefix="matted-selftest-"))
+    folder = Path(tempfile.mkdtemp(prefix="matted-selftest-")).resolve()
     try:
         with _gui_script_kept() if nuke.GUI else contextlib.nullcontext(False) as is_mixed:
             return [_answer(one, folder, is_risky=is_risky, is_mixed=is_mixed) for one in PROBES]
@@ -1648,6 +1648,14 @@ def facts() -> str:
     return "\n".join(lines)
 
 
+def say(text: str) -> None:
+    """Print, also where the console lacks a character."""
+    try:
+        print(text)
+    except UnicodeEncodeError:
+        print(text.encode("ascii", "backslashreplace").decode())
+
+
 def main(words: list[str]) -> int:
     """Ask, print and save; returns the exit code."""
     mode = "gui" if nuke.GUI else "terminal"
@@ -1662,15 +1670,15 @@ def main(words: list[str]) -> int:
         return 0
     reason = why_not()
     if reason:
-        print(reason)
+        say(reason)
         return 1
     results = run(is_risky=told.risky)
     host = f"nuke {nuke.NUKE_VERSION_STRING} ({edition()}, {mode}), python {platform.python_version()}"
-    print(f"{host}, {platform.platform()}\n\n{table(results)}\n\n{verdict(results)}")
+    say(f"{host}, {platform.platform()}\n\n{table(results)}\n\n{verdict(results)}")
     try:
-        print(f"Please send {save(results, told.output)} to the project matted, as an issue; the table above does too.")
+        say(f"Please send {save(results, told.output)} to the project matted, as an issue; the table above does too.")
     except OSError as error:
-        print(f"{told.output} could not be written ({error}). Please send the table above to the project matted.")
+        say(f"{told.output} could not be written ({error}). Please send the table above to the project matted.")
     return 1 if any(one.status == "DIFFERS" for one in results) else 0
 
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import importlib.util
+import io
 import json
 import os
 import re
@@ -64,6 +65,13 @@ def answers(file):
     return {one["id"]: one for one in json.loads(file.read_text())["probes"]}
 
 
+def raising(error):
+    def call(*_):
+        raise error
+
+    return call
+
+
 def with_status(results, status):
     return {one.probe.id for one in results if one.status == status}
 
@@ -84,6 +92,26 @@ def test_when_nuke_is_as_expected_then_every_probe_passes_or_says_why_it_was_not
     assert sorted(path.name for path in folder.iterdir()) == ["out.json", "temporary"]
     assert re.search(r"^\d+ of (\d+) as expected, .* none differs\.$", done.stdout, re.MULTILINE)
     assert "the plugin is not installed in this Nuke" in done.stdout
+
+
+@pytest.mark.parametrize("profile", [{"hostile": False}, {"windows": True}], ids=["friendly", "windows"])
+def test_when_what_is_from_memory_is_the_other_way_round_then_every_probe_passes(folder, profile):
+    with loaded(gui=False, **profile) as (host, module):
+        results = module.run()
+
+        assert with_status(results, "DIFFERS") == set() and nuke_terminal.left(host) == []
+
+
+def test_when_the_console_lacks_a_character_then_the_table_is_printed_all_the_same(folder, monkeypatch):
+    printed = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    with loaded(gui=False) as (host, module):
+        monkeypatch.setattr(host.module, "scriptName", raising(OSError("Jörg")))
+        monkeypatch.setattr(sys, "stdout", printed)
+
+        assert module.main([str(folder / "out.json")]) == 1
+
+    printed.seek(0)
+    assert "OSError: J\\xf6rg" in printed.read()
 
 
 def test_when_the_plugin_is_installed_then_it_is_asked_too(folder):
@@ -264,17 +292,11 @@ def invisible_shows(host, monkeypatch):
 
 
 def no_views(host, monkeypatch):
-    def views():
-        raise TypeError("views() takes no such thing")
-
-    monkeypatch.setattr(host.module, "views", views)
+    monkeypatch.setattr(host.module, "views", raising(TypeError("views() takes no such thing")))
 
 
 def nothing_can_be_cleared(host, monkeypatch):
-    def clear():
-        raise RuntimeError("The script cannot be cleared.")
-
-    monkeypatch.setattr(host.module, "scriptClear", clear)
+    monkeypatch.setattr(host.module, "scriptClear", raising(RuntimeError("The script cannot be cleared.")))
 
 
 @pytest.mark.parametrize(
@@ -291,7 +313,7 @@ def nothing_can_be_cleared(host, monkeypatch):
         (no_views, "views-are-texts"),
         (nothing_can_be_cleared, "raw-writes-the-numbers"),
     ],
-    ids=lambda value: value if isinstance(value, str) else "",
+    ids=lambda value: value if isinstance(value, str) else value.__name__,
 )
 def test_when_nuke_behaves_otherwise_then_the_probe_differs_and_the_run_goes_on(folder, capsys, otherwise, differs):
     with loaded(gui=False) as (host, module):
@@ -310,7 +332,7 @@ def test_when_nuke_behaves_otherwise_then_the_probe_differs_and_the_run_goes_on(
 
 def test_when_an_error_has_another_class_then_it_is_seen(folder, monkeypatch):
     with loaded(gui=False) as (host, module):
-        monkeypatch.setattr(host.module, "scriptName", lambda: (_ for _ in ()).throw(OSError("no name")))
+        monkeypatch.setattr(host.module, "scriptName", raising(OSError("no name")))
 
         differs = with_status(module.run(), "DIFFERS")
 
