@@ -25,7 +25,11 @@ SLACK = 1.2
 NEAR = 6
 """Samples to each side of a place among which the nearest part of the outline is looked for."""
 SPECK = 4 * np.pi
-"""An outline that never encloses more pixels than this, at a tolerance of one pixel, is left out: a small spot."""
+"""An outline that never encloses as many pixels as this, at a tolerance of one pixel, is left out: a small spot."""
+BRIEF = 5
+"""Frames below which an outline has to be larger in the same measure: what flashes up is mostly no object."""
+STUB = 0.25
+"""Share of that from which an outline that grows or shrinks is looked at."""
 AT_ONCE = 1_000_000
 """Samples compared at once."""
 
@@ -69,18 +73,23 @@ def trace(
     """
     frames = tuple(frames)
     follower = Follower()
+    speck = SPECK * tolerance
+    large: set[int] = set()
     for frame in frames:
-        follower.add(frame, find_contours(read(frame)))
-        check(0, 0)
-    tracks = [(size, track) for track in follower.tracks if (size := _largest(track)) >= SPECK * tolerance**2]
-    tracks.sort(key=lambda found: -found[0])
+        contours = [contour for contour in find_contours(read(frame)) if contour.pixels >= STUB * speck]
+        check(max(len(large), sum(contour.pixels >= speck for contour in contours)), 0)
+        large.update(index for index, contour in follower.add(frame, contours) if contour.pixels >= speck)
+    lasting = min(BRIEF, len(frames))
+    tracks = [follower.tracks[index] for index in sorted(large)]
+    tracks = [track for track in tracks if _largest(track) * min(1, len(track.outlines) / lasting) >= speck]
+    tracks.sort(key=_largest, reverse=True)
     step = int(np.gcd.reduce(np.diff(frames))) if len(frames) > 1 else 1
     shapes: list[Shape] = []
 
     def alive() -> None:
         check(len(tracks), sum(shape.keys.size for shape in shapes))
 
-    for _, track in tracks:
+    for track in tracks:
         shapes.append(_shape(track, tolerance, step, alive))
         alive()
     return shapes

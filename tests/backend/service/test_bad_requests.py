@@ -509,7 +509,7 @@ def test_when_any_request_comes_twice_then_it_has_its_effect_once(raw, shows):
 
     job = {"job": raw.ask("propagate", {**shot, "out": str(out)}).body["job"]}
     for kind, body in (
-        ("cancel", job), ("watch", {**job, "options": {"credit": 0}}), ("get_matte", {**job, "frame": 1001}),
+        ("cancel", job), ("watch", {**job, "options": {"credit": 0}}), ("get_matte", {**job, "frame": 1001}), ("trace", job),
         ("list_keyframes", shot), ("list_jobs", shot), ("list_shots", {}), ("close_shot", shot), ("ping", {}), ("hello", {}),
     ):  # fmt: skip
         first, second = twice(raw, kind, body)

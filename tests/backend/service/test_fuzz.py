@@ -36,6 +36,7 @@ WHOLE = [
                    "mattes": {"layout": "files"}, "watch": {"credit": 4}, "priority": "batch"}, []),
     ("suggest", {"shot": SHOT, "count": 1, "alpha": 0.5, "mattes": "{shows}/masks", "settings": {"working_size": 32}}, []),
     ("get_matte", {"job": JOB, "frame": 1}, []),
+    ("trace", {"job": JOB, "object": "a", "frames": [1, 1, 1], "tolerance": 1.0}, []),
     ("watch", {"job": JOB, "options": {"after": 0, "credit": 2, "mattes": "bytes"}}, []),
     ("ack", {"job": JOB, "seq": 1}, []),
     ("cancel", {"job": JOB}, []),

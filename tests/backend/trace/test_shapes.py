@@ -114,6 +114,16 @@ def test_when_there_are_small_spots_then_they_are_left_out():
     assert len(shapes) == 1
 
 
+def test_when_a_spot_flashes_up_then_it_is_left_out_unless_it_is_large():
+    def draw(t):
+        return np.maximum(disc(160, 90, 40), (t == 9) * np.maximum(disc(40, 40, 3), disc(280, 90, 20)))
+
+    shapes, _ = traced(draw)
+
+    assert [shape.lifetime for shape in shapes] == [((1001, 1040),), ((1010, 1010),)]
+    assert len(traced(lambda t: disc(40, 40, 3), [1001])[0]) == 1
+
+
 def test_when_frames_are_missing_then_the_shape_has_a_lifetime_on_each_side_of_the_gap():
     frames = [*range(1001, 1010, 2), *range(1021, 1032, 2)]
 
@@ -121,6 +131,26 @@ def test_when_frames_are_missing_then_the_shape_has_a_lifetime_on_each_side_of_t
 
     assert [(shape.lifetime, shape.frames) for shape in shapes] == [(((1001, 1009), (1021, 1031)), (1001, 1031))]
     assert min(overlap(shapes, frame, matte) for frame, matte in mattes.items()) > 0.98
+
+
+def test_when_mattes_are_nothing_but_noise_then_their_number_is_told_before_any_work():
+    noise = np.random.default_rng(3).random((1080, 1920), np.float32)
+
+    def check(shapes, numbers):
+        if shapes > 1000:
+            raise OverflowError
+
+    with pytest.raises(OverflowError):
+        trace(range(200), lambda frame: noise, check=check)
+
+
+def test_when_there_are_very_many_objects_then_each_has_its_shape():
+    places = [(12 + 20 * x, 12 + 20 * y) for x in range(15) for y in range(8)]
+
+    shapes, _ = traced(lambda t: sum(disc(x + t, y, 6) for x, y in places), range(1001, 1006))
+
+    assert len(shapes) == 120
+    assert {shape.lifetime for shape in shapes} == {((1001, 1005),)}
 
 
 def test_when_it_is_to_stop_then_it_stops_at_the_next_step():
@@ -131,10 +161,11 @@ def test_when_it_is_to_stop_then_it_stops_at_the_next_step():
 
     def check(shapes, numbers):
         told.append((shapes, numbers))
-        if shapes:
+        if numbers:
             raise Enough
 
     with pytest.raises(Enough):
         traced(lambda t: disc(100, 90, 40) + disc(220, 90, 30), check=check)
 
-    assert told == [(0, 0)] * len(FRAMES) + [(2, 0)]
+    assert {shapes for shapes, _ in told} == {2}
+    assert len(told) > len(FRAMES) and not any(numbers for _, numbers in told[:-1])
