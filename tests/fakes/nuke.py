@@ -61,6 +61,7 @@ class Nuke(Running):
         self.missing_knob: type[Exception] = NameError
         self.button_inside = hostile  # a Group's button runs with the Group as the current group; from memory
         self.timers_while_rendering = hostile  # the progress bar of nuke.execute runs the event loop; from memory
+        self.hashes_by_frame = hostile  # an op's hash holds the frame it is asked for; from memory
         self.cancel_progress_at: int | None = None
         self.messages: list[str] = []
         self.asked: list[str] = []

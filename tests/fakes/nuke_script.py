@@ -288,8 +288,8 @@ class Script:
         return None
 
     def hash_of(self, node: NodeModel) -> int:
-        """A number that changes with anything upstream, as ``opHashes`` does."""
-        seen: list[str] = []
+        """A number that changes with anything upstream, as ``opHashes`` does, and with the frame; the latter from memory."""
+        seen = [str(self.frame)] if self.hashes_by_frame else []
 
         def visit(current: NodeModel | None) -> None:
             if current is None:

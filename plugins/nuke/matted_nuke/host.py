@@ -442,8 +442,17 @@ def _load(read: Any, pattern: str, mattes: Mattes) -> None:
 
 
 def _signature(plate_node: Any, frames: tuple[int, int, int], view: str) -> str:
-    """Another text when the picture has changed: Nuke's own hashes of what is upstream."""
-    hashes = ",".join(map(str, plate_node.opHashes()))
+    """Another text when the picture has changed: Nuke's own hashes of what is upstream, always of the first frame.
+
+    Hashes go by the current frame. It is put back before Nuke's event loop turns, so nothing is drawn meanwhile.
+    """
+    now = nuke.frame()
+    with quiet():
+        try:
+            nuke.frame(frames[0])
+            hashes = ",".join(map(str, plate_node.opHashes()))
+        finally:
+            nuke.frame(now)
     return f"{hashes} {frames} {view}"
 
 

@@ -29,10 +29,9 @@ _ON_CHANGE = "if nuke.thisKnob().name() == 'shown':\n " + _CALL_BACK.format(func
 
 def quoted(text: str) -> str:
     """A value as .nk text."""
-    escaped = (
-        text.replace("\\", "\\\\").replace('"', '\\"').replace("[", "\\[").replace("$", "\\$").replace("\n", "\\n")
-    )
-    return f'"{escaped}"'
+    for plain in '\\"[]{}$':
+        text = text.replace(plain, f"\\{plain}")
+    return '"' + text.replace("\n", "\\n") + '"'
 
 
 def _button(name: str, label: str, tip: str, *, new_line: bool = False, call: str = "") -> str:

@@ -122,6 +122,28 @@ def test_when_the_grade_is_changed_then_the_plate_is_rendered_anew_and_else_not(
         assert (once, same, len(rendered(shot))) == (len(FRAMES), len(FRAMES), 2 * len(FRAMES))
 
 
+def test_when_the_artist_goes_to_another_frame_then_the_rendered_plate_is_kept(tmp_path):
+    with NukeShot(tmp_path, graded=True) as shot:
+        shot.draw().make()
+        shot.propagated()
+        once = len(rendered(shot))
+        shot.host.module.frame(FIRST + 5)
+        shot.propagated()
+
+        assert len(rendered(shot)) == once
+        assert shot.host.frame == FIRST + 5
+
+
+@pytest.mark.parametrize("text", ["a{b", "a}b", 'a"b', "a\\b", "a[b]c", "$a", "two\nlines", "{}[]"], ids=repr)
+def test_when_text_is_quoted_then_a_pasted_node_holds_it(tmp_path, text):
+    with NukeShot(tmp_path) as shot:
+        from matted_nuke.node import group_text
+
+        (name, *_) = shot.host.artist.paste(group_text("Matted1", text, (0, 0)))
+
+        assert shot.host.artist.knob(name, "matted_state") == text
+
+
 def test_when_a_dot_stands_between_then_the_files_are_still_read_as_they_are(shot):
     shot.host.artist.node("Dot", "Dot1")
     shot.host.artist.connect("Dot1", 0, "Read1")
