@@ -116,7 +116,7 @@ def _crossings(padded: Points, numbers: NDArray[np.intp]) -> Points:
     down = numbers >= padded.size
     pixel = np.where(down, numbers - padded.size, numbers)
     ours, theirs = flat[pixel], flat[pixel + np.where(down, width, 1)]
-    along = (0.5 - ours) / (theirs - ours)
+    along = np.clip((0.5 - ours) / (theirs - ours), 0.01, 0.99)  # around a pixel of exactly 0.5 there is still room
     return np.stack([pixel % width + np.where(down, 0, along), pixel // width + np.where(down, along, 0)], axis=1)
 
 

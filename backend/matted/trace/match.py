@@ -109,7 +109,7 @@ def _to_corners(samples: Points, places: NDArray[np.float64], outline: _Outline)
     ours = _turns(samples)
     theirs = _turns(outline.at(np.arange(fine) / fine * length))
     step = float(np.linalg.norm(np.diff(samples, axis=0), axis=1).mean())
-    catch, far = (max(1, round(CATCH / max(wide, 1e-6))) for wide in (step, length / fine))
+    catch, far = _within(CATCH, step, count), _within(CATCH, length / fine, fine)
     near = (np.arange(count)[:, None] + np.arange(-catch, catch + 1)) % count
     corners = np.flatnonzero((np.abs(ours) > SHARP) & (np.abs(ours) == np.abs(ours)[near].max(axis=1)))
     found, change = [], []
@@ -133,10 +133,15 @@ def _middle(places: NDArray[np.intp], sharpness: NDArray[np.float64]) -> float:
 def _turns(points: Points) -> NDArray[np.float64]:
     """Degrees by which a closed outline turns about each sample, to the right above 0."""
     step = float(np.linalg.norm(np.diff(points, axis=0), axis=1).mean())
-    look = max(1, round(2 * LOOK / max(step, 1e-6)))
+    look = _within(2 * LOOK, step, len(points))
     to, back = np.roll(points, -look, axis=0) - points, points - np.roll(points, look, axis=0)
     across = back[:, 0] * to[:, 1] - back[:, 1] * to[:, 0]
     return np.asarray(np.degrees(np.arctan2(across, (to * back).sum(axis=1))))
+
+
+def _within(pixels: float, step: float, count: int) -> int:
+    """How many samples ``step`` pixels apart are within so many pixels; of a small outline an eighth of all."""
+    return int(np.clip(round(pixels / step), 1, count // 8))
 
 
 def _features(points: Points) -> NDArray[np.float64]:
@@ -147,7 +152,7 @@ def _features(points: Points) -> NDArray[np.float64]:
 def _directions(points: Points) -> Points:
     """Unit vectors along a closed outline sampled about evenly."""
     steps = np.linalg.norm(points - np.roll(points, 1, axis=0), axis=1)
-    look = max(1, round(LOOK / max(float(steps.mean()), 1e-6)))
+    look = _within(LOOK, float(steps.mean()), len(points))
     way = np.roll(points, -look, axis=0) - np.roll(points, look, axis=0)
     return np.asarray(way / np.maximum(np.linalg.norm(way, axis=1, keepdims=True), 1e-9))
 

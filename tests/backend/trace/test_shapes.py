@@ -124,6 +124,21 @@ def test_when_a_spot_flashes_up_then_it_is_left_out_unless_it_is_large():
     assert len(traced(lambda t: disc(40, 40, 3), [1001])[0]) == 1
 
 
+@pytest.mark.parametrize("value", [0.5, 1.0])
+@pytest.mark.parametrize(("height", "width"), [(1, 1), (1, 40), (40, 1), (2, 2), (3, 3)])
+def test_when_an_object_is_as_thin_as_can_be_then_it_is_traced_all_the_same(value, height, width):
+    def draw(t):
+        matte = np.zeros((60, 60), np.float32)
+        matte[5 + t : 5 + t + height, 3:-1][:, :width] = value
+        return matte
+
+    shapes, mattes = traced(draw, range(1001, 1005), tolerance=0.25)
+
+    assert all(np.isfinite(shape.keys).all() for shape in shapes)
+    if value == 1.0 and height * width >= 4:  # where it is one half the line runs through the middle of its pixels
+        assert min(overlap(shapes, frame, matte) for frame, matte in mattes.items()) > 0.9
+
+
 def test_when_frames_are_missing_then_the_shape_has_a_lifetime_on_each_side_of_the_gap():
     frames = [*range(1001, 1010, 2), *range(1021, 1032, 2)]
 
