@@ -8,6 +8,7 @@ with the same state, holds its events back or makes it deaf. It runs on Python 3
 import fcntl
 import hashlib
 import os
+import struct
 import sys
 import threading
 import time
@@ -24,6 +25,12 @@ from matted_protocol import wire
 from matted_protocol.connection import Connection, write_connection
 
 LIMITS = {"max_body": wire.MAX_BODY, "max_buffer": 32 << 20, "max_unanswered": 8, "max_pixels_unanswered": 2}
+
+
+SQUARE = struct.pack(
+    "<24f", *(value for corner in ((8, 8), (56, 8), (56, 40), (8, 40)) for value in (*corner, 0, 0, 0, 0))
+)
+"""One key of a shape of four points without handles."""
 
 
 class Refusal(Exception):
@@ -204,7 +211,9 @@ class FakeDaemon:
                 watch.acknowledged = max(watch.acknowledged, body.seq)
             return
         reply = getattr(self, f"_{kind}")(body)
-        files = self._files(reply.frame) if kind == "get_matte" else ()
+        files: Any = self._files(reply.frame) if kind == "get_matte" else ()
+        if kind == "trace":
+            files = [SQUARE * len(shape.frames) for shape in reply.shapes]
         if kind not in self.mute:
             self._send(identity, m.REPLY, parent, reply, files)
         options = body.options if kind == "watch" else getattr(body, "watch", None)
@@ -315,7 +324,8 @@ class FakeDaemon:
 
     def _trace(self, body: m.Trace) -> m.Traced:
         self._job_of(body.job)
-        return m.Traced(body.job, ())
+        ends = (self.state.jobs[body.job].frames[0], self.state.jobs[body.job].frames[-1])
+        return m.Traced(body.job, (m.TracedShape(body.object or "hero", "hero 1", ends, 4, (ends,), False, (64, 48)),))
 
     def _watch(self, body: m.Watch) -> m.Job:
         return self._job_of(body.job)

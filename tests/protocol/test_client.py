@@ -43,7 +43,9 @@ def test_when_a_whole_shot_is_made_then_every_method_answers_with_its_own_reply(
     assert [one.job for one in client.list_jobs(unfinished=True).jobs].count(job.job) == 1
     assert [one.shot for one in client.list_shots().shots] == [shot.shot]
     assert client.get_matte(job.job, 1002).body.files == ("hero/hero.1002.exr",)
-    assert client.trace(job.job, object="hero").body == m.Traced(job.job, ())
+    traced = client.trace(job.job, object="hero")
+    (shape,), (keys,) = traced.body.shapes, traced.buffers
+    assert keys.cast("f", (len(shape.frames), shape.points, 6)).tolist()[1][2] == [56, 40, 0, 0, 0, 0]
     assert client.cancel(job.job).job == job.job
     assert client.watch(job.job).job == job.job
     assert client.close_shot(shot.shot) == client.delete_shot(shot.shot) == m.Done()
