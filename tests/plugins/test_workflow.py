@@ -1,6 +1,7 @@
 """The buttons on a stand-in host and a real daemon."""
 
 import json
+import threading
 from dataclasses import asdict
 from pathlib import Path
 
@@ -398,6 +399,114 @@ def test_when_the_node_is_deleted_at_work_then_the_desk_lets_go_of_it(desk, host
     assert flow.host is host
 
 
+def test_when_mattes_over_the_wire_cannot_be_written_then_it_says_so_and_the_next_folder_gets_them_all(
+    desk, host, tmp_path, monkeypatch
+):
+    host.changed(transport="pixels")
+    flow = desk.open(host)
+    (tmp_path / "out").mkdir()
+    flow.propagate()
+    settle(desk, until=lambda: flow.state.folder)
+    (Path(flow.state.folder) / "red").write_text("in the way")
+    settle(desk)
+    told = flow.report
+    host.changed(out=str(tmp_path / "elsewhere"))
+    flow.propagate()
+    settle(desk)
+
+    assert told.error and "cannot be written" in told.sentence and "red" in told.sentence
+    assert flow.state.job_state == "done" and not flow.report.error
+    assert len(mattes_in(tmp_path / "elsewhere" / "v001")) == 2 * len(FRAMES)
+
+
+def test_when_mattes_over_the_wire_are_ready_then_every_file_is_there(desk, host, tmp_path):
+    host.changed(transport="pixels")
+    flow = desk.open(host)
+    counts = []
+    shown = host.show_mattes
+    host.show_mattes = lambda mattes: (shown(mattes), counts.append(len(mattes_in(tmp_path / "out" / "v001"))))
+    flow.propagate()
+    settle(desk)
+
+    assert host.shown[-1].complete and counts[-1] == 2 * len(FRAMES)
+
+
+def test_when_cancelled_while_the_job_is_being_taken_then_the_daemon_gives_it_up(desk, on_disk, served):
+    flow = desk.open(on_disk)
+    client = desk.daemon.client()
+    taken, go_on = threading.Event(), threading.Event()
+    submit = client.propagate
+
+    def slow(*told, **asked):
+        taken.set()
+        assert go_on.wait(30)
+        return submit(*told, **asked)
+
+    client.propagate = slow
+    flow.propagate()
+    settle(desk, until=taken.is_set)
+    flow.cancel()
+    go_on.set()
+    settle(desk)
+    settle(desk, until=lambda: [job.state for job in served.client().list_jobs().jobs] == ["cancelled"])
+
+    assert not flow.report.error and flow.state.job == ""
+
+
+def test_when_pressed_again_after_a_change_then_the_job_before_is_given_up(desk, tmp_path, served):
+    host = FakeHost(
+        tmp_path / "out",
+        frames=(FIRST, FIRST + 23, 1),
+        path=str(write_plate(tmp_path / "plate", range(FIRST, FIRST + 24))),
+    )
+    flow = desk.open(host)
+    flow.propagate()
+    settle(desk, until=lambda: not flow.busy and flow.state.running)
+    before = flow.state.job
+    host.changed(keyframes=(FIRST, FIRST + 4))
+    flow.propagate()
+    settle(desk)
+
+    states = {job.job: job.state for job in served.client().list_jobs().jobs}
+    assert states[flow.state.job] == "done" and states[before] == "cancelled"
+
+
+def test_when_cancelled_within_a_host_that_renders_then_the_job_before_is_cancelled_too(desk, host, served):
+    flow = desk.open(host)
+    flow.propagate()
+    settle(desk, until=lambda: not flow.busy and flow.state.running)
+    host.changed(plate_signature="another grade")
+    render = host.render
+
+    def cancelled_within(rendering):
+        host.render = render
+        flow.cancel()
+        render(rendering)
+
+    host.render = cancelled_within
+    flow.propagate()
+    settle(desk)
+    settle(desk, until=lambda: all(job.state != "running" for job in served.client().list_jobs().jobs))
+
+    assert [job.state for job in served.client().list_jobs().jobs] == ["cancelled"]
+    assert not flow.report.error and flow.report.sentence.startswith("Stopped")
+
+
+def test_when_a_step_leaves_frames_out_then_the_host_is_never_told_that_all_are_there(desk, on_disk):
+    on_disk.changed(frames=(FIRST, FIRST + 6, 2))
+    flow = propagated(desk, on_disk)
+
+    assert flow.report.sentence.startswith("4 mattes are ready")
+    assert [one.complete for one in on_disk.shown] == [False] * len(on_disk.shown)
+
+
+def test_when_there_is_one_of_something_then_it_is_said_so(desk, on_disk):
+    on_disk.changed(frames=(FIRST, FIRST, 1))
+    flow = propagated(desk, on_disk)
+
+    assert flow.report.sentence.startswith("1 matte is ready")
+
+
 def test_when_two_shots_are_at_work_then_both_finish(desk, tmp_path):
     plate = str(write_plate(tmp_path / "plate"))
     hosts = [FakeHost(tmp_path / name, path=plate, name=name) for name in ("one", "two")]
@@ -449,7 +558,7 @@ def test_when_mattes_are_traced_then_the_host_gets_the_shapes_with_their_numbers
     assert all(len(key) == len(biggest.points[0]) for key in biggest.points)
     xs = [point[0] for point in biggest.points[0]]
     assert abs((min(xs) + max(xs)) / 2 - 20.5) < 2  # the disc stands at 20 in the first frame
-    assert flow.report.sentence.startswith("Roto_red: ")
+    assert flow.report.sentence.startswith("Roto_red has ")
 
 
 def test_when_there_is_nothing_to_trace_then_it_says_so(desk, host):

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import re
-import struct
+import contextlib
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
 from functools import partial
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from matted_plugin import sending, state
 from matted_plugin.daemon import Daemon
-from matted_plugin.host import Asked, Gone, Host, HostError, Mattes, Shape
+from matted_plugin.host import Asked, Gone, Host, HostError, Shape
+from matted_plugin.report import Pace, Report, counted
+from matted_plugin.results import mattes_of, new_version, unnumbered, unpack
 from matted_plugin.steps import Action, Steps, Stopped, on_worker
 from matted_protocol import messages as m
 from matted_protocol.client import Client, Received, save_matte
@@ -25,48 +25,6 @@ _PREPARATION = 600.0
 
 _OFTEN = 1.0
 """Seconds between two times the host reads the mattes anew, or the state is kept, while frames arrive."""
-
-_NUMBER = re.compile(r"(-?\d+)(?=\.[^.]+$)")
-
-
-@dataclass
-class Report:
-    """What to tell the artist now.
-
-    Attributes:
-        sentence: how it goes, in one sentence.
-        hint: what to do, after something went wrong; else ''.
-        error: whether something went wrong.
-        step: what is being done, ``Rendering the plate``; '' when nothing is.
-        done: of the step at hand.
-        total: of the step at hand; 0 when it has no parts.
-        seconds_left: an estimate, or None.
-        notes: what the artist should know besides.
-    """
-
-    sentence: str = ""
-    hint: str = ""
-    error: bool = False
-    step: str = ""
-    done: int = 0
-    total: int = 0
-    seconds_left: float | None = None
-    notes: tuple[str, ...] = ()
-
-
-@dataclass
-class _Pace:
-    """How fast frames come."""
-
-    first: tuple[float, int] | None = None
-
-    def left(self, done: int, total: int) -> float | None:
-        """Seconds left by the pace of this run; None before two frames."""
-        now = time.monotonic()
-        if self.first is None or done < self.first[1]:
-            self.first = (now, done)
-        began, before = self.first
-        return (now - began) / (done - before) * (total - done) if done > before else None
 
 
 class Workflow:
@@ -84,8 +42,12 @@ class Workflow:
         self.report = Report()
         self._daemon = daemon
         self._action: Action | None = None
-        self._saving: list[Future[Any]] = []
-        self._pace = _Pace()
+        self._cancelling = ""
+        self._own = ""
+        self._received: list[Received] = []
+        self._saving: Future[Any] | None = None
+        self._ending: m.JobDone | None = None
+        self._pace = Pace()
         self._shown = 0.0
         self._kept = 0.0
         self._unkept = False
@@ -99,14 +61,6 @@ class Workflow:
     def suggest(self, count: int = 5) -> None:
         """Ask which frames are worth masking next, by the mattes there are."""
         self._start("Suggest", self._suggest(count))
-
-    def find_keyframes(self) -> tuple[int, ...]:
-        """The frames whose masks the artist vouches for, as the host finds them now."""
-        asked = self.host.read()
-        self.state.keyframes = list(asked.keyframes)
-        self._mark()
-        self._tell(f"{len(asked.keyframes)} keyframes: {_listed(asked.keyframes)}.", notes=asked.notes)
-        return asked.keyframes
 
     def make_shapes(self, object: str | None = None, tolerance: float = 1.0) -> None:
         """Turn the mattes of an object into editable splines in the host."""
@@ -128,7 +82,7 @@ class Workflow:
         if running:
             self.state.job_state = "cancelled"
             self._keep()
-            self._start("Cancel", self._cancel(job))
+            self._cancelling = job
         self._tell("Stopped. Press Propagate to go on." if self.state.folder else "Stopped.")
 
     def leave(self) -> None:
@@ -158,7 +112,7 @@ class Workflow:
     @property
     def busy(self) -> bool:
         """Whether an action is on its way here; the daemon may be at work without one."""
-        return self._action is not None
+        return bool(self._action or self._cancelling or self._saving or self._received)
 
     @property
     def suggestions(self) -> list[tuple[int, str]]:
@@ -167,7 +121,10 @@ class Workflow:
 
     def tick(self) -> bool:
         """Do the next little thing; returns whether there was one."""
-        moved = self._collect()
+        moved = self._save()
+        if self._action is None and self._cancelling:
+            self._action = Action("Cancel", self._cancel(self._cancelling))
+            self._cancelling = ""
         if self._action is not None:
             moved = self._action.step() or moved
             if self._action.done:
@@ -180,7 +137,10 @@ class Workflow:
         """Take an event of this shot's job."""
         body = event.body
         if isinstance(body, m.Progress):
-            self._progress(body.done, body.total)
+            if self.state.running:
+                self._progress(body.done, body.total)
+            return
+        if self.state.local and self.state.job_state == "failed":
             return
         self.state.seq = max(self.state.seq, body.seq)
         self._unkept = True
@@ -189,7 +149,8 @@ class Workflow:
         elif isinstance(body, m.Degraded):
             self.report.notes = (*self.report.notes, body.message)
         elif isinstance(body, m.JobDone):
-            self._job_done(body)
+            self._ending = body
+            self._save()
         elif isinstance(body, m.JobFailed):
             self._job_failed(body.error)
 
@@ -218,14 +179,26 @@ class Workflow:
         )
         local = sender.pixels
         try:
-            job: m.Job = yield partial(submit, out=None if local else asked.out)
+            job: m.Job = yield from self._submitted(client, partial(submit, out=None if local else asked.out))
         except DaemonError as error:
             if error.code != "path_outside" or asked.transport == "paths":
                 raise
             local = True  # the daemon cannot write there: it sends the mattes, and they are written here
-            job = yield submit
+            job = yield from self._submitted(client, submit)
+        before = self.state.job if self.state.running and self.state.job == self._own else ""
         self._began(job, asked, local=local)
         yield partial(client.watch, job.job, mattes="bytes" if local else "paths")
+        if before:
+            yield partial(_take_back, client, before, job.job)  # nobody looks at its mattes any more
+
+    def _submitted(self, client: Client, submit: Callable[[], m.Job]) -> Steps:
+        """Submit a job; if stopped meanwhile, take it back, for nobody would hear of it."""
+        known, answer = self.state.job, on_worker(submit)
+        try:
+            return (yield answer.result)
+        except Stopped:
+            on_worker(lambda: _take_back(client, answer.result().job, known))
+            raise
 
     def _suggest(self, count: int) -> Steps:
         if not self.state.shot or not self.state.folder:
@@ -241,7 +214,7 @@ class Workflow:
         for event in told:
             if isinstance(event, m.JobDone):
                 self._suggested(event.suggestions)
-                self._tell(f"{len(event.suggestions)} frames suggested.")
+                self._tell(f"{counted(len(event.suggestions), 'frame')} suggested.")
             elif isinstance(event, m.JobFailed):
                 raise _as_error(event.error)
         self._keep()
@@ -258,13 +231,14 @@ class Workflow:
             raise HostError(f"The mattes of {name} are empty: there is no outline.", "Choose another object.")
         made = self.host.make_shapes(shapes, name)
         keys = max(len(shape.frames) for shape in shapes)
-        outlines = f"{len(shapes)} shape{'s' if len(shapes) > 1 else ''}"
-        self._tell(f"{made}: {outlines} with {keys} keys at most.")
+        self._tell(f"{made} has {counted(len(shapes), 'shape')} with {counted(keys, 'key')} at most.")
 
     def _attach(self) -> Steps:
         if self.state.folder and self.state.files:
             self._show(complete=False)
         client: Client = yield self._daemon.client
+        if self.state.local:  # one that had come may not have been written when the host went away
+            self.state.seq = self.state.done = 0
         job, after, mattes = self.state.job, self.state.seq, "bytes" if self.state.local else "paths"
         try:
             found: m.Job = yield lambda: client.watch(job, after=after, mattes=mattes)
@@ -278,7 +252,8 @@ class Workflow:
                 "Press Propagate: it goes on from there.",
             ) from error
         if self.state.running:  # its last event may have come before this answer
-            self.state.job_state = found.state
+            if found.seq <= self.state.seq:  # else its last event is still to come
+                self.state.job_state = found.state
             self._progress(found.done, found.total)
         self._keep()
 
@@ -309,12 +284,13 @@ class Workflow:
         known.objects = [one.name for one in asked.objects]
         known.keyframes = list(asked.keyframes)
         known.local = local
+        self._own, self._ending, self._received = job.job, None, []
         if is_new:
             known.files, known.suggestions, known.dismissed = [], [], []
             known.folder = "" if local else job.folder or ""
-        if local and not known.folder:
+        if local and (not known.folder or Path(known.folder).parent != Path(asked.out)):
             known.folder = new_version(asked.out)
-        self._pace = _Pace()
+        self._pace = Pace()
         self._progress(job.done, job.total, ahead=job.ahead)
         self._mark()
         self._keep()
@@ -323,14 +299,15 @@ class Workflow:
         body: m.FrameDone = event.body
         known = self.state
         if known.local:
-            self._saving.append(on_worker(partial(save_matte, event, known.folder)))
+            self._received.append(event)
         elif body.folder:
             known.folder = body.folder
         first = not known.files
         if first:
-            known.files = [_NUMBER.sub("%04d", name) for name in body.files]
+            known.files = [unnumbered(name) for name in body.files]
         known.done = min(known.total, known.done + 1)
-        known.job_state = "running"
+        if known.job_state == "queued":
+            known.job_state = "running"
         if first or time.monotonic() - self._shown > _OFTEN:
             self._show(complete=False)
 
@@ -340,18 +317,19 @@ class Workflow:
         if body.folder and not known.local:
             known.folder = body.folder
         self._suggested(body.suggestions)
-        while self._saving:
-            self._saving.pop(0).result()
         self._show(complete=True)
         self._keep()
         where = f" in {known.folder}" if known.folder else ""
-        self._tell(f"{known.total} mattes are ready{where}.", notes=self.report.notes)
+        ready = "1 matte is ready" if known.total == 1 else f"{known.total} mattes are ready"
+        self._tell(f"{ready}{where}.", notes=self.report.notes)
 
     def _job_failed(self, error: m.Error) -> None:
         self.state.job_state = "cancelled" if error.code == "cancelled" else "failed"
         self._keep()
         if error.code == "cancelled":
-            self._tell(f"Stopped after {self.state.done} of {self.state.total} frames. Press Propagate to go on.")
+            self._tell(
+                f"Stopped after {self.state.done} of {counted(self.state.total, 'frame')}. Press Propagate to go on."
+            )
         else:
             self._fail(_as_error(error))
 
@@ -363,29 +341,22 @@ class Workflow:
         self.host.show_marks(self.state.keyframes, [frame for frame, _ in self.suggestions])
 
     def _show(self, *, complete: bool) -> None:
-        known = self.state
         self._shown = time.monotonic()
-        if not (known.folder and known.files and known.frames):
-            return
-        root = PurePosixPath(known.folder.replace("\\", "/"))
-        if len(known.files) == len(known.objects) and known.files[0].count("/"):
-            patterns = {PurePosixPath(name).parts[0]: str(root / name) for name in known.files}
-            layers: tuple[str, ...] = ()
-        else:
-            patterns, layers = {"": str(root / known.files[0])}, tuple(known.objects)
-        self.host.show_mattes(Mattes(patterns, (known.frames[0], known.frames[1]), complete, layers))
+        mattes = mattes_of(self.state, complete=complete)
+        if mattes is not None:
+            self.host.show_mattes(mattes)
 
     def _progressing(self, step: str, done: int, total: int) -> None:
         """Tell how far a step here is; :mod:`sending` calls it."""
         if self.report.step != step:
-            self._pace = _Pace()
+            self._pace = Pace()
         left = self._pace.left(done, total)
         self._say(Report(f"{step}: {done} of {total}.", "", False, step, done, total, left, self.report.notes))
 
     def _progress(self, done: int, total: int, ahead: int = 0) -> None:
         """Tell how far the daemon is."""
         if ahead:
-            sentence = f"Waiting for {ahead} other job{'s' if ahead > 1 else ''}."
+            sentence = f"Waiting for {counted(ahead, 'other job')}."
         else:
             sentence = f"Making mattes: {done} of {total}."
         self._say(
@@ -401,7 +372,7 @@ class Workflow:
 
     def _fail(self, error: BaseException) -> None:
         if isinstance(error, (HostError, DaemonError)):
-            self._tell(error.message, hint=error.hint, error=True)
+            self._tell(error.message, hint=error.hint, error=True, notes=self.report.notes)
         else:
             self._tell(
                 f"Something unexpected happened: {error}.",
@@ -421,15 +392,29 @@ class Workflow:
         elif self.report.step and not self.state.running:
             self._tell("Done.")
 
-    def _collect(self) -> bool:
-        """Look after the mattes being saved here."""
-        ready = [one for one in self._saving if one.done()]
-        self._saving = [one for one in self._saving if not one.done()]
-        for one in ready:
-            error = one.exception()
+    def _save(self) -> bool:
+        """Write the mattes that came over the wire, on one worker; the job is done when the last is written."""
+        saved, moved = self._saving, False
+        if saved is not None and saved.done():
+            self._saving, moved = None, True
+            error = saved.exception()
             if error is not None:
-                self._fail(error)
-        return bool(ready)
+                self._deafen(error)
+        if self._saving is None and self._received:
+            events, self._received = self._received, []
+            folder = self.state.folder
+            self._saving = on_worker(lambda: [save_matte(event, folder) for event in events])
+        if self._saving is None and self._ending is not None:
+            ending, self._ending = self._ending, None
+            self._job_done(ending)
+            moved = True
+        return moved
+
+    def _deafen(self, error: BaseException) -> None:
+        """The mattes cannot be written here: the daemon keeps them for the next time."""
+        self._received, self._ending, self.state.job_state = [], None, "failed"
+        self._keep()
+        self._fail(error)
 
     def _keep(self) -> None:
         """Store the state in its file and in the host."""
@@ -437,40 +422,12 @@ class Workflow:
         self.host.store(state.save(self.state))
 
 
-def new_version(out: str) -> str:
-    """Make ``<out>/v001``, or the next that is not there yet.
-
-    Raises:
-        HostError: it cannot be made.
-    """
-    root = Path(out)
-    number = 1 + max((int(one.name[1:]) for one in root.glob("v[0-9]*") if one.name[1:].isdigit()), default=0)
-    while True:
-        folder = root / f"v{number:03d}"
-        try:
-            folder.mkdir(parents=True)
-            return folder.as_posix()
-        except FileExistsError:
-            number += 1
-        except OSError as error:
-            raise HostError(
-                f"The folder {folder} cannot be made: {error.strerror}.", "Choose another folder for the mattes."
-            ) from error
-
-
-def unpack(traced: Received) -> list[Shape]:
-    """The shapes of a ``trace`` reply with their numbers."""
-    shapes = []
-    for told, buffer in zip(traced.body.shapes, traced.buffers):
-        keys = struct.iter_unpack(f"<{told.points * 6}f", buffer)
-        points = tuple(tuple(key[at : at + 6] for at in range(0, len(key), 6)) for key in keys)
-        shapes.append(Shape(told.object, told.name, told.frames, points, told.lifetime, told.hole, told.size))
-    return shapes
+def _take_back(client: Client, job: str, but: str) -> None:
+    """Have a job cancelled that nobody waits for; ``but`` is one that somebody does."""
+    if job != but:
+        with contextlib.suppress(DaemonError):
+            client.cancel(job)
 
 
 def _as_error(error: m.Error) -> DaemonError:
     return DaemonError(error.code, error.message, error.hint, path=error.path, frame=error.frame)
-
-
-def _listed(frames: Sequence[int]) -> str:
-    return ", ".join(map(str, frames)) or "none"
