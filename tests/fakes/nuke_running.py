@@ -30,10 +30,12 @@ class Running(Rendering):
     def on_main(self, what: str) -> None:
         """hosts.md 2.6 and 8.1 item 1: everything but the two bridges belongs to the main thread."""
         if not self.is_main():
+            self.strays.append(what)
             raise RuntimeError(f"{what} was used from another thread than the main thread")
 
     def prepare_running(self) -> None:
         self._main_thread = threading.get_ident()
+        self.strays: list[str] = []  # what other threads touched, for those who swallow the error
         self._queue: queue.Queue[tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any], Future[Any]]]
         self._queue = queue.Queue()
         self._this: list[tuple[Any, Any]] = []

@@ -355,6 +355,7 @@ class Rendering(Script):
         self.cancels: set[int] = set()
         self.failures: set[int] = set()
         self.empty: set[int] = set()
+        self.lost: set[int] = set()
         self.executing = 0.0
 
     def cancel_render_at(self, frame: int) -> None:
@@ -365,6 +366,9 @@ class Rendering(Script):
 
     def empty_files_at(self, frame: int) -> None:
         self.empty.add(frame)
+
+    def lose_files_at(self, frame: int) -> None:
+        self.lost.add(frame)
 
     def render(self, node: NodeModel, frames: list[int], views: list[str] | None, go_on: bool) -> None:
         """Render a Write over some frames.
@@ -411,6 +415,8 @@ class Rendering(Script):
             raise
         if frame in self.empty:
             Path(path).write_bytes(b"")
+        if frame in self.lost:
+            Path(path).unlink()
         self.rendered.append(path)
 
     def _code(self, node: NodeModel, name: str) -> None:

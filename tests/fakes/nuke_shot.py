@@ -40,6 +40,8 @@ class NukeShot:
         return self
 
     def __exit__(self, *why):
+        if why == (None, None, None):
+            assert self.host.strays == [], "Nuke was touched on another thread"
         return self.host.__exit__(*why)
 
     def draw(self):
