@@ -51,7 +51,7 @@ def _is_below(root: Path, target: Path) -> bool:
 
 
 def _publish(target: Path, content: Any) -> None:
-    if target.is_file() and target.read_bytes() == bytes(content):
+    if _is_there(target, content):
         return
     target.parent.mkdir(parents=True, exist_ok=True)
     beside = target.with_name(f".{target.name}.{uuid4().hex}.part")
@@ -61,8 +61,15 @@ def _publish(target: Path, content: Any) -> None:
             file.flush()
             os.fsync(file.fileno())
         _rename_new(beside, target)
+    except FileExistsError:
+        if not _is_there(target, content):  # else somebody wrote the same meanwhile, as after opening a project again
+            raise
     finally:
         beside.unlink(missing_ok=True)
+
+
+def _is_there(target: Path, content: Any) -> bool:
+    return target.is_file() and target.read_bytes() == bytes(content)
 
 
 def _rename_new(beside: Path, target: Path) -> None:

@@ -46,6 +46,24 @@ def test_when_saved_again_then_the_file_is_left_as_it_is(tmp_path):
     assert path.stat().st_mtime_ns == before.st_mtime_ns
 
 
+@pytest.mark.parametrize("written", ["the same", "other"])
+def test_when_somebody_writes_the_file_meanwhile_then_only_another_content_is_refused(tmp_path, monkeypatch, written):
+    link = os.link
+
+    def late(source, target):
+        target.write_bytes(source.read_bytes() if written == "the same" else b"other")
+        link(source, target)
+
+    monkeypatch.setattr(os, "link", late)
+    if written == "other":
+        with pytest.raises(DaemonError, match="cannot be written"):
+            save_matte(matte("a.exr"), tmp_path)
+    else:
+        save_matte(matte("a.exr"), tmp_path)
+
+    assert [path.name for path in files_below(tmp_path)] == ["a.exr"]
+
+
 def test_when_another_file_has_the_name_then_it_is_not_overwritten(tmp_path):
     (tmp_path / "a.exr").write_bytes(b"the artist's own")
 
