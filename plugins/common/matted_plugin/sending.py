@@ -100,8 +100,12 @@ class Sender:
 
     def _render_plate(self, plate: Plate) -> Steps:
         """Render every frame that is not there yet; returns the pattern."""
-        folder = self._work / "plate" / hashlib.sha256(plate.signature.encode()).hexdigest()[:16]
-        self._make(folder)
+        kept = self._state.plate
+        if kept.get("signature") == plate.signature and Path(kept.get("folder") or "?").is_dir():
+            folder = Path(kept["folder"])  # also when the script, and so the folder of the mattes, has a new name
+        else:
+            folder = self._work / "plate" / hashlib.sha256(plate.signature.encode()).hexdigest()[:16]
+            self._make(folder)
         frames = list(FrameRange(*self._asked.frames))
         for index, frame in enumerate(frames):
             path = folder / f"plate.{_numbered(frame)}.exr"

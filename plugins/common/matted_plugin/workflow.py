@@ -368,7 +368,8 @@ class Workflow:
 
     def _say(self, report: Report) -> None:
         self.report = report
-        self.host.show_status(f"{report.sentence} {report.hint}".strip())
+        notes = () if report.step else report.notes  # at the end, for whoever looks at nothing but the node
+        self.host.show_status(" ".join(filter(None, (report.sentence, report.hint, *notes))))
 
     def _fail(self, error: BaseException) -> None:
         if isinstance(error, (HostError, DaemonError)):

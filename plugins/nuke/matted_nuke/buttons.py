@@ -15,18 +15,19 @@ from pathlib import Path
 from typing import Any
 
 import nuke
-
 from matted_nuke import vendor
 
 vendor.use()  # before anything imports the client, also for a script in ``nuke -t``
 
 from matted_nuke import node as text  # noqa: E402
-from matted_nuke.host import NukeHost, is_limited, quiet  # noqa: E402
+from matted_nuke.host import NukeHost  # noqa: E402
 from matted_nuke.host import create as make_node  # noqa: E402
+from matted_nuke.knobs import is_limited, quiet, selected_nodes  # noqa: E402
 from matted_plugin import state  # noqa: E402
 from matted_plugin.daemon import Daemon  # noqa: E402
 from matted_plugin.desk import Desk  # noqa: E402
 from matted_plugin.host import Gone, HostError  # noqa: E402
+from matted_plugin.report import counted  # noqa: E402
 from matted_plugin.workflow import Workflow  # noqa: E402
 from matted_protocol import dealer, wire  # noqa: E402
 from matted_protocol.errors import DaemonError  # noqa: E402
@@ -78,7 +79,7 @@ def workflow(node: Any = None) -> Workflow:
     """The buttons of a Matted node: a handle, a name, or the one that is selected or the only one in use.
 
     Raises:
-        HostError: there is no such node.
+        HostError: there is no such node, or more are selected than this edition of Nuke shows.
     """
     if isinstance(node, str):
         found = nuke.toNode(node)
@@ -86,8 +87,10 @@ def workflow(node: Any = None) -> Workflow:
         found = node
     else:
         try:
-            found = next((one for one in nuke.selectedNodes() if one.knob(text.STATE) is not None), None)
-        except RuntimeError:  # more nodes than this edition shows to Python
+            found = next((one for one in selected_nodes() if one.knob(text.STATE) is not None), None)
+        except HostError:
+            if len(desk().workflows) != 1:
+                raise
             found = None
     if found is None and node is None and len(desk().workflows) == 1:
         return desk().workflows[0]
@@ -139,12 +142,12 @@ def find_keyframes(node: Any = None) -> None:
     """Write the frames keyed in the roto into the keyframes knob."""
     with _telling(node):
         host = _host(workflow(node))
-        group = host.group
-        first, last = int(nuke.root()["first_frame"].value()), int(nuke.root()["last_frame"].value())
-        frames, notes = host.keyed(first, last)
+        frames, notes = host.find_keyframes()
+        if not frames:  # what was typed stays
+            raise HostError(f"No keyframe was found for {host.key}.", " ".join(notes))
         with nuke.Undo("Matted: Find keyframes"):
-            group["keyframes"].setValue(" ".join(map(str, frames)))
-        host.show_status(" ".join([f"{len(frames)} keyframes found.", *notes]))
+            host.group["keyframes"].setValue(" ".join(map(str, frames)))
+        host.show_status(" ".join([f"{counted(len(frames), 'keyframe')} found.", *notes]))
 
 
 fill_keyframes = find_keyframes
@@ -197,10 +200,17 @@ def remove_leftovers(node: Any = None) -> None:
         flow = workflow(node)
         if flow.busy or flow.state.running:
             raise HostError("The plate is still needed.", "Wait until the mattes are done, or press Cancel.")
-        folder = Path(_host(flow).read_out()) / "work" / flow.state.id[:8]
-        shutil.rmtree(folder, ignore_errors=True)
+        own = flow.state.id[:8]
+        out = _host(flow).read_out()
+        folders = {Path(out) / "work" / own} if out else set()
+        rendered = Path(str(flow.state.plate.get("folder") or "."))  # .../work/<own>/plate/<signature>
+        if own in rendered.parts:
+            folders.add(rendered.parents[1])
+        for folder in folders:
+            shutil.rmtree(folder, ignore_errors=True)
         flow.state.plate = {}
-        flow.host.show_status(f"Removed what was rendered to {folder}.")
+        flow.keep()
+        flow.host.show_status("Removed the rendered plate. Propagate renders it again; the mattes are still there.")
 
 
 def diagnostics() -> str:
@@ -296,14 +306,17 @@ def _telling(node: Any = None) -> Any:
         yield
     except (HostError, DaemonError) as error:
         trouble = error
-        said = f"{error.message} {error.hint}"
+        said, is_seen = f"{error.message} {error.hint}", False
         with contextlib.suppress(Exception), quiet():
             target = nuke.toNode(node) if isinstance(node, str) else node
             if target is not None:
                 target["status"].setValue(said)
+                is_seen = True
         nuke.tprint(f"Matted: {said}")
         if not nuke.GUI:
             raise
+        if not is_seen:  # no node to say it: the panel does
+            show_panel()
 
 
 def _until_done(flow: Workflow) -> None:

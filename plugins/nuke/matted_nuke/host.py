@@ -7,17 +7,17 @@ Read (with a Dot before it), and the Roto. Nuke Indie and Non-commercial allow t
 from __future__ import annotations
 
 import contextlib
-import re
-import tempfile
-from collections.abc import Iterator, Sequence
+import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import nuke
-
 from matted_nuke import node as text
 from matted_nuke import plate as plates
 from matted_nuke import roto
+from matted_nuke.asked import listed, parse_folder, parse_keyframes, parse_objects, rate
+from matted_nuke.knobs import full_size, held, is_limited, load, paste, put, quiet, selected_nodes, signature, still
 from matted_plugin.host import Asked, Gone, Host, HostError, Mattes, ObjectSource, Plate, Rendering, Shape
 from matted_plugin.steps import Stopped
 from matted_protocol.connection import data_folder
@@ -68,15 +68,16 @@ class NukeHost(Host):
     def read(self) -> Asked:
         """The node's knobs and what is connected to it."""
         group, root = self.group, nuke.root()
-        plate_node = group.input(0)
-        if plate_node is None:
-            raise HostError(f"{self._name} has no plate.", "Connect the plate to its first input.")
+        plate_node = self._plate_node()
         objects = parse_objects(self._text("objects"))
-        view = self._text("view") or nuke.views()[0]
+        view = self._view()
         read, why = plates.find_read(plate_node, self._reach)
         frames = self._frames(root, plate_node)
-        plate = self._plate(root, plate_node, read, why, frames, view)
+        with full_size():
+            plate = self._plate(root, plate_node, read, why, frames, view)
         keyframes, notes = self._keyframes(frames)
+        if keyframes:
+            self._see_channels(objects)
         return Asked(
             plate=plate,
             frames=frames,
@@ -90,6 +91,12 @@ class NukeHost(Host):
             notes=(*notes, *((f"The plate is rendered: {plate.why}.",) if plate.why else ())),
         )
 
+    def _plate_node(self) -> Any:
+        found = self.group.input(0)
+        if found is None:
+            raise HostError(f"{self._name} has no plate.", "Connect the plate to its first input.")
+        return found
+
     @property
     def _reach(self) -> int:
         return _LIMITED if is_limited() else _FULL
@@ -97,12 +104,35 @@ class NukeHost(Host):
     def _text(self, name: str) -> str:
         return str(self.group[name].value()).strip()
 
+    def _view(self) -> str:
+        told, known = self._text("view"), list(nuke.views())
+        if told and told not in known:
+            raise HostError(
+                f"{self._name}: this script has no view {told}.", f"Type one of these into view: {listed(known)}."
+            )
+        return told or str(known[0])
+
+    def _see_channels(self, objects: Sequence[ObjectSource]) -> None:
+        """A mask from a channel that is not there would be the plate's own alpha."""
+        masks = self.group.input(1)
+        if masks is None:
+            raise HostError(
+                f"{self._name} has no mask.", "Connect a Roto, or anything with a matte, to its roto input."
+            )
+        there = [str(name) for name in masks.channels()]
+        for one in objects:
+            if one.channel not in there:
+                raise HostError(
+                    f"The mask of {one.name} is to come from {one.channel}, which {masks.name()} does not have.",
+                    f"Correct it in the knob objects of {self._name}; there are {listed(sorted(there)[:12])}.",
+                )
+
     def _settings(self) -> Settings:
         try:
             direction: Any = self._text("direction")
             return Settings(self._text("weights"), direction, int(self.group["working_size"].value()))
         except ValueError as error:
-            raise HostError(f"{self._name}: {error}.", "Put it right under Settings.") from error
+            raise HostError(f"{self._name}: {error}.", "Correct it on the tab Settings.") from error
 
     def _frames(self, root: Any, plate_node: Any) -> tuple[int, int, int]:
         told = self._text("frames")
@@ -110,7 +140,7 @@ class NukeHost(Host):
             try:
                 frames = FrameRange.parse(told)
             except ValueError as error:
-                raise HostError(f"{self._name}: {error}.", "Put it right in frames.") from error
+                raise HostError(f"{self._name}: {error}.", "Correct it in the knob frames.") from error
             return frames.first, frames.last, frames.step
         first, last = int(plate_node.firstFrame()), int(plate_node.lastFrame())
         first = max(first, int(root["first_frame"].value()))
@@ -131,13 +161,13 @@ class NukeHost(Host):
         return Plate(
             path=files.path if not files.why else None,
             size=(int(picture.width()), int(picture.height())),
-            signature=_signature(plate_node, frames, view),
+            signature=signature(plate_node, frames[0], view),
             offset=files.offset if not files.why else 0,
             pixel_aspect=float(picture.pixelAspect()),
             colorspace=self._text("colorspace") or colours.space,
             ocio=colours.config,
             exposure=self._exposure(),
-            frame_rate=_rate(float(root["fps"].value())),
+            frame_rate=rate(float(root["fps"].value())),
             why=files.why,
         )
 
@@ -156,33 +186,45 @@ class NukeHost(Host):
         told = self._text("keyframes")
         wanted = FrameRange(*frames)
         if told:
-            try:
-                found = sorted({frame for word in re.split(r"[\s,;]+", told) for frame in FrameRange.parse(word)})
-            except ValueError as error:
-                raise HostError(f"{self._name}: {error}.", "Put it right in keyframes.") from error
-            notes: tuple[str, ...] = ()
+            found = parse_keyframes(told, self._name)
+            notes = self._unlisted(found, wanted)
         else:
             found, notes = self.keyed(frames[0], frames[1])
         inside = tuple(frame for frame in found if frame in wanted)
         outside = [frame for frame in found if frame not in wanted]
         if outside:
-            notes = (*notes, f"Keyframes outside the range are left out: {', '.join(map(str, outside))}.")
-        if inside and self.group.input(1) is None:
-            raise HostError(
-                f"{self._name} has no mask.", "Connect a Roto, or anything with a matte, to its roto input."
-            )
+            notes = (*notes, f"Keyframes outside the range are left out: {listed(outside)}.")
         return inside, notes
 
-    def read_keyframes(self) -> tuple[int, ...]:
-        """The keyframes as they are now: those typed, or those keyed in the roto."""
-        root, plate_node = nuke.root(), self.group.input(0)
-        if plate_node is None:
-            raise HostError(f"{self._name} has no plate.", "Connect the plate to its first input.")
-        return self._keyframes(self._frames(root, plate_node))[0]
+    def _unlisted(self, told: Sequence[int], wanted: FrameRange) -> tuple[str, ...]:
+        """Say that the artist keyed more in the roto than is listed: else a fix would be passed over in silence."""
+        found = self._roto()
+        if found is None:
+            return ()
+        keys = roto.keyframes(found["curves"], wanted.first, wanted.last)
+        more = [frame for frame in keys.frames if frame in wanted and frame not in told]
+        if not more or keys.every_frame:
+            return ()
+        return (
+            f"The roto is keyed at {listed(more)} too, which keyframes does not list: press Find, or empty keyframes.",
+        )
+
+    def read_keyframes(self) -> list[int]:
+        """The keyframes as they are now, in the range or not: those typed, or those keyed in the roto."""
+        told = self._text("keyframes")
+        return parse_keyframes(told, self._name) if told else self.find_keyframes()[0]
+
+    def find_keyframes(self) -> tuple[list[int], tuple[str, ...]]:
+        """The frames keyed in the roto within the range, and notes about them."""
+        first, last, _ = self._frames(nuke.root(), self._plate_node())
+        return self.keyed(first, last)
 
     def read_out(self) -> str:
-        """The folder of the mattes, as it is now."""
-        return self._out()
+        """The folder of the mattes, as it is now; '' when what was typed is none."""
+        try:
+            return self._out()
+        except HostError:
+            return ""
 
     def keyed(self, first: int, last: int) -> tuple[list[int], tuple[str, ...]]:
         """The frames keyed in the roto, by the union rule of :mod:`matted_nuke.roto`, and notes about them."""
@@ -204,7 +246,12 @@ class NukeHost(Host):
         return None
 
     def _out(self) -> str:
-        told = str(self.group["out"].value()).replace("\\", "/").rstrip("/")
+        try:
+            told = parse_folder(str(self.group["out"].evaluate() or ""), self._name)
+        except RuntimeError as error:
+            raise HostError(
+                f"{self._name}: the mattes folder cannot be worked out: {error}.", "Correct its expression."
+            ) from error
         if told:
             return told
         try:
@@ -217,23 +264,21 @@ class NukeHost(Host):
 
     def render(self, rendering: Rendering) -> None:
         """Render through the Write inside the node; every knob touched is put back, without an undo step."""
-        group, root = self.group, nuke.root()
-        write = self._inner(text.WRITE)
-        view = self._text("view") or nuke.views()[0]
+        group, write = self.group, self._inner(text.WRITE)
+        view = self._view()
         frame, path = rendering.frame, rendering.path
         with contextlib.ExitStack() as put_back:
             put_back.enter_context(quiet())
-            if root.knob("proxy") is not None and root["proxy"].value():
-                put_back.enter_context(_set(root["proxy"], False))
+            put_back.enter_context(full_size())
             if rendering.channel is not None:
-                put_back.enter_context(_set(self._inner(text.MASK)["from0"], rendering.channel))
-                _still(self._roto(), put_back)
-            put_back.enter_context(_set(write["file"], path))
-            put_back.enter_context(_set(write["channels"], "rgb" if rendering.channel is None else "alpha"))
-            put_back.enter_context(_set(write["views"], view))
+                put_back.enter_context(held(self._inner(text.MASK)["from0"], rendering.channel))
+                still(self._roto(), put_back)
+            put_back.enter_context(held(write["file"], path))
+            put_back.enter_context(held(write["channels"], "rgb" if rendering.channel is None else "alpha"))
+            put_back.enter_context(held(write["views"], view))
             if not rendering.compressed:
-                put_back.enter_context(_set(write["compression"], "none"))
-            put_back.enter_context(_set(write["disable"], False))
+                put_back.enter_context(held(write["compression"], "none"))
+            put_back.enter_context(held(write["disable"], False))
             try:
                 nuke.execute(write, frame, frame, 1, [view])
             except RuntimeError as error:
@@ -274,13 +319,13 @@ class NukeHost(Host):
             self._choices(tuple(mattes.layers or mattes.patterns))
             if self._text("results").startswith("Reads"):
                 self._show_beside(mattes)
-                _put(self.group["ready"], False)
+                put(self.group["ready"], False)
                 return
             shown = self._text("shown")
-            _load(self._inner(text.READ), mattes.patterns.get(shown) or next(iter(mattes.patterns.values())), mattes)
+            load(self._inner(text.READ), mattes.patterns.get(shown) or next(iter(mattes.patterns.values())), mattes)
             if mattes.layers:
                 self._show_layers(shown, mattes.layers)
-            _put(self.group["ready"], True)
+            put(self.group["ready"], True)
 
     def _choices(self, names: tuple[str, ...]) -> None:
         knob = self.group["shown"]
@@ -294,23 +339,28 @@ class NukeHost(Host):
         """The shown object to the alpha, the next three as layers of their own."""
         copy = self._inner("MattedCopy")
         first = shown if shown in layers else layers[0]
-        _put(copy["from0"], f"{first}.alpha")
+        put(copy["from0"], f"{first}.alpha")
         for index, name in enumerate(layers[:3], 1):
-            _put(copy[f"from{index}"], f"{name}.alpha")
-            _put(copy[f"to{index}"], f"{name}.alpha")
+            put(copy[f"from{index}"], f"{name}.alpha")
+            put(copy[f"to{index}"], f"{name}.alpha")
 
     def _show_beside(self, mattes: Mattes) -> None:
-        names = dict(pair.split("=", 1) for pair in self._text("beside").split() if "=" in pair)
+        """Load the mattes in a Read for each object; one that the artist deleted comes back with new mattes only."""
+        told = self._text("beside")
+        known: dict[str, list[str]] = json.loads(told) if told else {}
         for index, (name, pattern) in enumerate(mattes.patterns.items()):
-            read = nuke.toNode(names[name]) if name in names else None
-            if read is None:
+            read_name, shown = known.get(name, ["", ""])
+            with nuke.root():
+                read = nuke.toNode(read_name) if read_name else None
+            if read is None and shown != pattern:
                 label = name or "mattes"
                 position = (int(self.group.xpos()) + 110 * (index + 1), int(self.group.ypos()))
                 with self._around():
                     read = paste(text.read_text(f"Matte_{label}", label, position))
-                names[name] = str(read.fullName())
-            _load(read, pattern, mattes)
-        _put(self.group["beside"], " ".join(f"{name}={read}" for name, read in names.items()))
+            if read is not None:
+                load(read, pattern, mattes)
+                known[name] = [str(read.fullName()), pattern]
+        put(self.group["beside"], json.dumps(known, sort_keys=True))
 
     def show_marks(self, keyframes: Sequence[int], suggestions: Sequence[int]) -> None:
         """Key two hidden knobs: their keys are marks on the timeline while the node's panel is open."""
@@ -328,7 +378,7 @@ class NukeHost(Host):
     def show_status(self, sentence: str) -> None:
         """Write into the node's status line."""
         with quiet():
-            _put(self.group["status"], sentence)
+            put(self.group["status"], sentence)
 
     def make_shapes(self, shapes: Sequence[Shape], name: str) -> str:
         """Paste a Roto with the shapes beside the node, over the same plate."""
@@ -349,135 +399,22 @@ class NukeHost(Host):
     def store(self, text_: str) -> None:
         """Write the hidden knob."""
         with quiet():
-            _put(self.group[text.STATE], text_)
+            put(self.group[text.STATE], text_)
 
 
 def create(state: str) -> Any:
     """Make a Matted node in the current group, on the selected nodes: a Roto goes to the roto input, else the plate."""
-    selected = _selected()
+    selected = selected_nodes()[:2]
     rotos = [one for one in selected if one.Class() in _ROTOS]
     plates_ = [one for one in selected if one not in rotos]
+    if rotos and not plates_ and rotos[0].input(0) is not None:
+        plates_ = [rotos[0].input(0)]  # a roto is drawn over its plate
     anchor = (plates_ or rotos or [None])[0]
-    position = (0, 0) if anchor is None else (int(anchor.xpos()), int(anchor.ypos()) + 120)
+    position = None if anchor is None else (int(anchor.xpos()), int(anchor.ypos()) + 120)
     with nuke.Undo("Matted node"):
-        node = paste(text.group_text("Matted1", state, position))
+        node = paste(text.group_text("Matted1", state, position or (0, 0)))
         node.setInput(0, plates_[0] if plates_ else None)
         node.setInput(1, rotos[0] if rotos else (plates_[1] if len(plates_) > 1 else None))
-        node.setXYpos(*position)
+        if position is not None:  # else where Nuke has put it, which is where the artist looks
+            node.setXYpos(*position)
     return node
-
-
-def _selected() -> list[Any]:
-    try:
-        return list(nuke.selectedNodes())[:2]
-    except RuntimeError:  # more nodes than this edition shows to Python
-        return []
-
-
-def is_limited() -> bool:
-    """Whether this edition of Nuke shows only a few nodes of a script to Python."""
-    return bool(nuke.env.get("nc") or nuke.env.get("indie"))
-
-
-def paste(nk: str) -> Any:
-    """Make nodes from .nk text; returns the last one made."""
-    with tempfile.TemporaryDirectory(prefix="matted-") as folder:
-        file = Path(folder) / "paste.nk"
-        file.write_text(nk, "utf-8")
-        node = nuke.nodePaste(file.as_posix())
-    if node is None:
-        raise HostError("Nuke made no node of Matted's text.", "Press Copy diagnostics and send them on.")
-    return node
-
-
-@contextlib.contextmanager
-def quiet() -> Iterator[None]:
-    """Changes inside are no undo step."""
-    nuke.Undo.disable()
-    try:
-        yield
-    finally:
-        nuke.Undo.enable()
-
-
-@contextlib.contextmanager
-def _set(knob: Any, value: Any) -> Iterator[None]:
-    """Set a knob and put back what was there."""
-    before = knob.value()
-    knob.setValue(value)
-    try:
-        yield
-    finally:
-        knob.setValue(before)
-
-
-def _put(knob: Any, value: Any) -> None:
-    """Set a knob only when that changes it: a script is not modified for nothing."""
-    if knob.value() != value:
-        knob.setValue(value)
-
-
-def _still(roto_node: Any, put_back: contextlib.ExitStack) -> None:
-    """No motion blur on the roto, whichever of its two kinds it has."""
-    if roto_node is None:
-        return
-    mode, amount = roto_node.knob("motionblur_mode"), roto_node.knob("global_motionblur")
-    if mode is not None and amount is not None:
-        put_back.enter_context(_set(mode, "global"))
-        put_back.enter_context(_set(amount, 0))
-
-
-def _load(read: Any, pattern: str, mattes: Mattes) -> None:
-    """Show a sequence in a Read: raw, black where there is nothing, and an error only once all should be there."""
-    first, last = mattes.frames
-    if str(read["file"].value()) != pattern:
-        read["file"].fromUserText(f"{pattern} {first}-{last}")
-    for name, value in (("first", first), ("last", last), ("origfirst", first), ("origlast", last)):
-        _put(read[name], value)
-    _put(read["raw"], True)
-    _put(read["before"], "black")
-    _put(read["after"], "black")
-    _put(read["on_error"], "error" if mattes.complete else "black")
-    read["reload"].execute()
-
-
-def _signature(plate_node: Any, frames: tuple[int, int, int], view: str) -> str:
-    """Another text when the picture has changed: Nuke's own hashes of what is upstream, always of the first frame.
-
-    Hashes go by the current frame. It is put back before Nuke's event loop turns, so nothing is drawn meanwhile.
-    """
-    now = nuke.frame()
-    with quiet():
-        try:
-            nuke.frame(frames[0])
-            hashes = ",".join(map(str, plate_node.opHashes()))
-        finally:
-            nuke.frame(now)
-    return f"{hashes} {frames} {view}"
-
-
-def _rate(fps: float) -> tuple[int, int] | None:
-    """Frames a second as a fraction: 23.976 is 24000/1001."""
-    if fps <= 0:
-        return None
-    if abs(fps - round(fps)) < 1e-3:
-        return round(fps), 1
-    whole = round(fps * 1.001)
-    return (whole * 1000, 1001) if abs(whole * 1000 / 1001 - fps) < 2e-3 else (round(fps * 1000), 1000)
-
-
-def parse_objects(told: str) -> tuple[ObjectSource, ...]:
-    """Read ``hero=rgba.alpha car=car.alpha``.
-
-    Raises:
-        HostError: a name is missing or given twice.
-    """
-    found: dict[str, str] = {}
-    for word in re.split(r"[\s,;]+", told.strip()):
-        name, _, channel = word.partition("=")
-        if not re.fullmatch(r"\w[\w-]*", name) or name in found:
-            raise HostError(
-                f"'{told}' does not name objects.", "Write each name once: hero car, or hero=rgba.alpha car=car.alpha."
-            )
-        found[name] = channel if "." in channel else f"{channel or 'rgba'}.alpha"
-    return tuple(ObjectSource(name, channel) for name, channel in found.items())

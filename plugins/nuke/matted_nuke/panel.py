@@ -22,7 +22,7 @@ except ImportError:  # Nuke 14 and 15
     from PySide2 import QtCore, QtGui, QtWidgets  # type: ignore[no-redef,unused-ignore]
 
 from matted_nuke import log, start, vendor
-from matted_nuke.host import is_limited
+from matted_nuke.knobs import is_limited
 from matted_plugin.host import Gone, HostError
 from matted_plugin.steps import on_worker
 
@@ -566,7 +566,8 @@ class Panel(QtWidgets.QWidget):
         if not wrong and report.error:
             wrong = f"{report.sentence}\n{report.hint}"
         self.error.say(wrong if wrong.strip() not in self.why.toPlainText() else "")
-        self.notes.say("\n".join(dict.fromkeys(report.notes)))
+        told = "" if report.step or report.error else str(flow.host.group["status"].value())  # its end has the notes
+        self.notes.say("\n".join(note for note in dict.fromkeys(report.notes) if note not in told))
         self._show_progress(flow, report)
         group = flow.host.group
         _show_objects(self.objects, str(group["objects"].value()))

@@ -7,7 +7,8 @@ import numpy as np
 import OpenImageIO as oiio
 import pytest
 
-from fakes.drawn_plate import FIRST, HEIGHT, LAST, WIDTH, matte, write
+from fakes.drawn_plate import FIRST, HEIGHT, LAST, WIDTH, circle, matte, write
+from fakes.nuke_rotopaint import artist_bezier
 from fakes.nuke_shot import NukeShot
 from fakes.running_daemon import DaemonHere, files_in
 
@@ -556,6 +557,172 @@ def test_when_suggestions_come_then_the_timeline_is_marked(shot):
 
     marks = shot.host.module.toNode("Matted1")["marked_suggestions"]
     assert [int(frame) for frame in marks.getKeyList()] == sorted(frame for frame, _ in flow.suggestions)
+
+
+# As an artist works: in any order
+
+
+def key_roto(shot, frame):
+    """One more shape, keyed on one more frame."""
+    artist_bezier(shot.host.artist.knob("Roto1", "curves"), "Fix", {frame: circle(frame)})
+
+
+def test_when_the_roto_is_keyed_again_after_find_then_the_artist_is_told_what_the_list_leaves_out(shot):
+    shot.press("find_keyframes")
+    key_roto(shot, FIRST + 4)
+    flow = shot.propagated()
+
+    assert flow.state.keyframes == [FIRST, LAST]
+    (note,) = flow.report.notes
+    assert f"keyed at {FIRST + 4} too" in note and "press Find" in note
+    assert shot.host.artist.knob("Matted1", "status").endswith(note)
+
+
+def test_when_the_roto_is_keyed_again_and_nothing_is_listed_then_the_frame_counts(shot):
+    key_roto(shot, FIRST + 4)
+    flow = shot.propagated()
+
+    assert flow.state.keyframes == [FIRST, FIRST + 4, LAST] and flow.report.notes == ()
+
+
+def test_when_find_finds_nothing_then_what_was_typed_stays_and_it_says_why(shot):
+    shot.host.artist.set("Matted1", "keyframes", "1001 1005")
+    shot.host.artist.connect("Matted1", 1, "Read1")
+    shot.press("find_keyframes")
+
+    assert shot.host.artist.knob("Matted1", "keyframes") == "1001 1005"
+    assert "No keyframe was found" in shot.host.artist.knob("Matted1", "status")
+
+
+def test_when_one_frame_is_found_then_it_is_said_in_the_singular(shot):
+    shot.host.artist.set("Matted1", "frames", f"{FIRST}-{FIRST + 3}")
+    shot.press("find_keyframes")
+
+    assert shot.host.artist.knob("Matted1", "keyframes") == f"{FIRST}"
+    assert shot.host.artist.knob("Matted1", "status") == "1 keyframe found."
+
+
+def test_when_a_frame_is_added_then_listed_frames_outside_the_range_are_not_lost(shot):
+    shot.host.artist.set("Matted1", "keyframes", "990 1001")
+    shot.host.module.frame(FIRST + 2)
+    shot.press("add_keyframe")
+
+    assert shot.host.artist.knob("Matted1", "keyframes") == f"990 {FIRST} {FIRST + 2}"
+
+
+@pytest.mark.parametrize(
+    ("knob", "value", "says"),
+    [
+        ("objects", "car=car.alpha", "car.alpha, which Roto1 does not have"),
+        ("objects", "hero car", "both be taken from rgba.alpha"),
+        ("view", "left", "no view left"),
+        ("out", "mattes", "not a whole path"),
+    ],
+    ids=["channel", "twice", "view", "relative"],
+)
+def test_when_a_knob_would_give_wrong_mattes_then_nothing_is_made(shot, knob, value, says):
+    shot.host.artist.set("Matted1", knob, value)
+    shot.press("propagate")
+    flow = shot.settle()
+
+    assert flow.report.error and says in flow.report.sentence and flow.report.hint
+    assert flow.state.job == ""
+
+
+def test_when_the_folder_is_an_expression_then_mattes_go_where_it_points(shot, tmp_path):
+    shot.host.artist.set("Matted1", "out", "[value root.name]_mattes")
+    flow = shot.propagated()
+
+    assert flow.state.folder == f"{tmp_path.as_posix()}/shot.nk_mattes/v001"
+
+
+def test_when_frames_are_stepped_then_frames_between_are_black_and_no_error(tmp_path):
+    with NukeShot(tmp_path, keys=(FIRST, FIRST + 10)) as shot:
+        shot.draw().make()
+        shot.host.artist.set("Matted1", "frames", f"{FIRST}-{FIRST + 10}x2")
+        shot.propagated()
+
+        assert alpha(shot, FIRST + 1).max() == 0 and alpha(shot, FIRST + 2).max() > 0.9
+
+
+def test_when_the_range_grows_then_only_its_new_frames_are_rendered(tmp_path):
+    with NukeShot(tmp_path, graded=True, keys=(FIRST,)) as shot:
+        shot.draw().make()
+        shot.host.artist.set("Matted1", "frames", f"{FIRST}-{FIRST + 4}")
+        shot.propagated()
+        shot.host.artist.set("Matted1", "frames", f"{FIRST}-{FIRST + 6}")
+        shot.propagated()
+
+        assert rendered(shot) == [f"plate.{frame}.exr" for frame in range(FIRST, FIRST + 7)]
+
+
+def test_when_the_script_gets_another_name_then_the_rendered_plate_serves_on_and_can_be_removed(tmp_path):
+    with NukeShot(tmp_path, graded=True) as shot:
+        shot.draw().make()
+        shot.host.save(tmp_path / "shot_v001.nk")
+        shot.propagated()
+        before = shot.host.artist.knob("Matted1.MattedRead", "file")
+        shot.host.save(tmp_path / "shot_v002.nk")
+        shot.host.pump(0.1)
+        saved = shot.host.artist.knob("Matted1.MattedRead", "file")
+        flow = shot.propagated()
+
+        assert saved == before
+        assert flow.state.folder.endswith("matted/shot_v002/Matted1/v001")
+        assert len(rendered(shot)) == len(FRAMES)
+        shot.host.artist.select(["Matted1"])
+        shot.host.choose("Nuke", "Matted/Remove leftovers")
+        assert rendered(shot) == []
+
+
+def test_when_a_read_beside_was_deleted_then_opening_the_script_does_not_bring_it_back(shot, tmp_path):
+    shot.host.artist.set("Matted1", "results", "Reads beside it")
+    shot.propagated()
+    shot.host.artist.delete("Matte_hero")
+    shot.host.save(tmp_path / "shot.nk")
+    shot.host.open(tmp_path / "shot.nk")
+    shot.host.pump(0.1)
+
+    assert "Matte_hero" not in shot.host.artist.nodes()
+
+
+def test_when_another_object_is_shown_then_the_reads_beside_stay_the_same(shot):
+    two_objects(shot)
+    shot.host.artist.set("Matted1", "results", "Reads beside it")
+    shot.propagated()
+    before = shot.host.artist.nodes()
+    shot.host.artist.set("Matted1", "shown", "ball")
+    shot.host.pump(0.1)
+
+    assert shot.host.artist.nodes() == before
+
+
+def test_when_a_roto_alone_is_selected_then_its_plate_is_connected_too(tmp_path):
+    with NukeShot(tmp_path) as shot:
+        shot.draw()
+        shot.host.artist.select(["Roto1"])
+        shot.make()
+
+        assert [shot.host.artist.input("Matted1", index) for index in (0, 1)] == ["Read1", "Roto1"]
+
+
+def test_when_nothing_is_selected_then_the_node_stays_where_nuke_puts_it(tmp_path):
+    with NukeShot(tmp_path) as shot:
+        shot.draw()
+        shot.host.artist.select([])
+        shot.make()
+
+        assert shot.host.artist.knob("Matted1", "xpos") == 37  # where the stand-in's pasted nodes land
+
+
+def test_when_the_menu_is_pressed_without_a_node_then_the_panel_opens_and_says_so(tmp_path):
+    with NukeShot(tmp_path) as shot:
+        shot.draw()
+        shot.host.choose("Nuke", "Matted/Propagate")
+        from matted_nuke import buttons, start
+
+        assert start.PANEL_ID in shot.host.panes
+        assert "No Matted node" in buttons.trouble.message
 
 
 # Where the mattes show

@@ -227,7 +227,7 @@ def test_when_the_keyframes_make_no_sense_then_the_panel_says_why(desk):
     desk.turn()
 
     assert numbers(desk.panel.keyframes) == []
-    assert "Put it right in keyframes." in words(desk.panel.keyframes_why)
+    assert "Correct it in the knob keyframes." in words(desk.panel.keyframes_why)
 
 
 # Suggestions
