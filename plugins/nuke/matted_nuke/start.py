@@ -57,8 +57,8 @@ def warm_up() -> threading.Thread:
         try:
             from matted_nuke import vendor
 
-            vendor.use(beside=False)
-            importlib.import_module("matted_plugin.desk")
+            if vendor.use(beside=False):
+                importlib.import_module("matted_nuke.buttons")
         except Exception as error:
             log.note(f"The first press will say what is wrong: {error}")
 

@@ -35,8 +35,10 @@ class Unusable(DaemonError, ImportError):
     """There is no pyzmq or msgpack for this Python. An ImportError too: the client cannot be imported."""
 
 
-def use(folder: Path | None = None, *, beside: bool = True) -> None:
+def use(folder: Path | None = None, *, beside: bool = True) -> bool:
     """Make ``matted_protocol.client`` importable. Quick after the first time; call it before that import.
+
+    Returns whether it is: always, but where ``beside`` is False.
 
     Args:
         folder: where the folders of the Pythons are; :data:`FOLDER` unless given.
@@ -47,14 +49,14 @@ def use(folder: Path | None = None, *, beside: bool = True) -> None:
     """
     with _lock:
         if "matted_protocol.client" in sys.modules:
-            return
+            return True
         lacking = [name for name in NEEDED if not _suits(name)]
         if not lacking:
-            return
+            return True
         ours = _ours(FOLDER if folder is None else folder)
         is_taken = any(name in sys.modules or importlib.util.find_spec(name) is not None for name in lacking)
         if is_taken and not beside:
-            return
+            return False
         try:
             if not is_taken:
                 sys.path.append(str(ours))
@@ -66,6 +68,7 @@ def use(folder: Path | None = None, *, beside: bool = True) -> None:
         except Exception as error:  # whatever a damaged or misplaced binary comes up with
             message = f"pyzmq and msgpack in {ours} do not work in this Python: {type(error).__name__}: {error}."
             raise Unusable("wire_broken", message, _REMEDY, path=str(ours)) from error
+        return True
 
 
 def tag() -> str:
