@@ -19,6 +19,7 @@ class FakeHost(Host):
         rendered: (frame, channel) of every frame rendered.
         shown: every :class:`Mattes` shown.
         said: every sentence in the status line.
+        file: the project's, '' before it was saved.
         fails: frames that cannot be rendered, by frame: the error.
     """
 
@@ -36,6 +37,7 @@ class FakeHost(Host):
         )
         self.rendered, self.shown, self.said, self.marks, self.made = [], [], [], None, []
         self.fails = {}
+        self.file = ""
         self.deleted = False
         self.thread = threading.get_ident()
 
@@ -54,6 +56,10 @@ class FakeHost(Host):
     def key(self):
         self._here()
         return self.name
+
+    @property
+    def place(self):
+        return self.file
 
     def read(self):
         self._here()

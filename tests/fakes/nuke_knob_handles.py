@@ -250,8 +250,9 @@ class Knob(Strict):
         return str(model.value)
 
     def fromScript(self, text: str) -> bool:
-        model = self._change()
-        model.from_text(Word(text.strip(), "braced" if text.strip().startswith("{") else "bare"))
+        model, told = self._change(), text.strip()
+        told = told[1:-1] if told.startswith("{{") and model.roto is None else told  # what toScript gives, it takes
+        model.from_text(Word(told, "braced" if told.startswith("{") else "bare"))
         return self._changed()
 
     # -- animation and expressions

@@ -507,6 +507,28 @@ def test_when_there_is_one_of_something_then_it_is_said_so(desk, on_disk):
     assert flow.report.sentence.startswith("1 matte is ready")
 
 
+def test_when_a_project_was_copied_and_went_on_then_the_first_keeps_its_own_mattes(served, on_disk, tmp_path):
+    on_disk.file = "shot_v001"
+    desk = Desk(Daemon("fakehost 1.0", file=served.file))
+    first = propagated(desk, on_disk)
+    saved, job = on_disk.project, first.state.job
+    on_disk.file = "shot_v002"
+    on_disk.changed(keyframes=(FIRST, FIRST + 4))
+    second = propagated(desk, on_disk)
+    desk.close()
+
+    again = FakeHost(on_disk.asked.out, stored=saved)
+    again.file = "shot_v001"
+    other = FakeHost(on_disk.asked.out, stored=saved, name="later")
+    other.file = "shot_v002"
+    desk = Desk(Daemon("fakehost 1.0", file=served.file))
+    flows = desk.open(again), desk.open(other)
+    desk.close()
+
+    assert [flow.state.job for flow in flows] == [job, second.state.job] and job != second.state.job
+    assert flows[0].state.id != flows[1].state.id
+
+
 def test_when_two_shots_are_at_work_then_both_finish(desk, tmp_path):
     plate = str(write_plate(tmp_path / "plate"))
     hosts = [FakeHost(tmp_path / name, path=plate, name=name) for name in ("one", "two")]

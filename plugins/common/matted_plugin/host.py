@@ -167,6 +167,11 @@ class Host(ABC):
     """``nuke 16.0v9``: who talks to the daemon."""
 
     @property
+    def place(self) -> str:
+        """The project's file, which tells a shot from its copy in another project; '' before it was ever saved."""
+        return ""
+
+    @property
     @abstractmethod
     def key(self) -> str:
         """What tells this shot from the others open in the host now: a node's full name.

@@ -1,7 +1,8 @@
 """What a shot in the host remembers of its job: kept in the host's project, and in a file that outlives the host.
 
-The copy with the higher ``saves`` is the later one: a project that was never saved finds its job by the file, one that
-moved to another machine finds it by its own copy.
+The copy with the higher ``saves`` is the later one: a host that was killed finds its job by the file, a project that
+moved to another machine finds it by its own copy. A project saved under another name, or a shot copied into another
+project, begins with the same id; then the file is only the project's that wrote it last.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ class State:
     Attributes:
         id: names this shot in the host for good.
         saves: counts the times it was kept.
+        place: the project it was kept for.
         shot: the daemon's id of the shot, or ''.
         job: the daemon's id of the last job, or ''.
         kind: ``propagate`` or ``suggest``.
@@ -46,6 +48,7 @@ class State:
 
     id: str = field(default_factory=lambda: uuid4().hex)
     saves: int = 0
+    place: str = ""
     shot: str = ""
     job: str = ""
     kind: str = "propagate"
@@ -89,8 +92,8 @@ def state_file(id: str) -> Path:
     return data_folder() / "plugins" / f"{id}.json"
 
 
-def load(stored: str) -> State:
-    """The later of what the project and the file say; a new one when neither says anything."""
+def load(stored: str, place: str = "") -> State:
+    """The later of what the project at ``place`` and the file say; a new one when neither says anything."""
     ours = parse(stored)
     if ours is None:
         return State()
@@ -100,7 +103,7 @@ def load(stored: str) -> State:
         theirs = None
     if theirs is None or theirs.id != ours.id or theirs.saves <= ours.saves:
         return ours
-    return theirs
+    return theirs if theirs.place == place else copied(ours)
 
 
 def save(state: State) -> str:

@@ -38,7 +38,7 @@ class Workflow:
 
     def __init__(self, host: Host, daemon: Daemon) -> None:
         self.host = host
-        self.state = state.load(host.stored())
+        self.state = state.load(host.stored(), host.place)
         self.report = Report()
         self._daemon = daemon
         self._action: Action | None = None
@@ -420,6 +420,7 @@ class Workflow:
     def _keep(self) -> None:
         """Store the state in its file and in the host."""
         self._unkept, self._kept = False, time.monotonic()
+        self.state.place = self.host.place
         self.host.store(state.save(self.state))
 
 

@@ -63,6 +63,14 @@ class NukeHost(Host):
         """The node's full name."""
         return str(self.group.fullName())
 
+    @property
+    def place(self) -> str:
+        """The script's file; '' before it was ever saved."""
+        try:
+            return str(nuke.scriptName())
+        except RuntimeError:
+            return ""
+
     # Reading
 
     def read(self) -> Asked:
@@ -254,10 +262,9 @@ class NukeHost(Host):
             ) from error
         if told:
             return told
-        try:
-            script = Path(str(nuke.scriptName()))
-        except RuntimeError:  # never saved
+        if not self.place:
             return (data_folder() / "unsaved" / self._name.replace(".", "_")).as_posix()
+        script = Path(self.place)
         return (script.parent / "matted" / script.stem / self._name.replace(".", "_")).as_posix()
 
     # Rendering

@@ -76,13 +76,19 @@ def same_range() -> Iterator[None]:
 
 @contextlib.contextmanager
 def held(knob: Any, value: Any) -> Iterator[None]:
-    """Set a knob and put back what was there."""
-    before = knob.value()
+    """Set a knob and put back what was there, keys and expressions too."""
+    is_animated = hasattr(knob, "isAnimated") and knob.isAnimated()
+    before = knob.toScript() if is_animated else knob.value()
+    if is_animated:
+        knob.clearAnimated()
     knob.setValue(value)
     try:
         yield
     finally:
-        knob.setValue(before)
+        if is_animated:
+            knob.fromScript(before)
+        else:
+            knob.setValue(before)
 
 
 def put(knob: Any, value: Any) -> None:

@@ -460,6 +460,15 @@ def test_when_the_roto_has_motion_blur_then_keyframes_are_sharp_and_the_roto_sta
     assert shot.knobs()["roto"] == before
 
 
+def test_when_the_roto_s_motion_blur_is_animated_then_its_keys_stay(shot):
+    shot.host.artist.set("Roto1", "motionblur_mode", "global")
+    shot.host.artist.set("Roto1", "global_motionblur", {FIRST: 1, LAST: 2})
+    before = shot.host.module.toNode("Roto1")["global_motionblur"].toScript()
+    shot.propagated()
+
+    assert shot.host.module.toNode("Roto1")["global_motionblur"].toScript() == before
+
+
 # 13. Undo
 
 
