@@ -1,6 +1,6 @@
 """How the Nuke plugin feels: seconds from the press to the first matte, and how long Nuke's main thread is held.
 
-    python benchmarks/nuke.py [--scale 10 20]
+    python benchmarks/press.py [--scale 10 20]
 
 Runs the plugin in the stand-in Nuke of tests/fakes, with a real daemon process on the CPU, on the drawn shot enlarged:
 scale 10 is 960x640, scale 20 is 1920x1280. Each case is a press of Propagate on a shot the daemon does not know. "held"
