@@ -59,7 +59,7 @@ class Shot:
             raise PlateError(
                 "frame_missing",
                 f"The plate {sequence.title} has no frame {listed(gaps)}.",
-                hint="Bring the missing frames, choose another --range, or leave them out with --missing skip.",
+                hint="Bring the missing frames, or choose another range; the command line can --missing skip them.",
                 frame=gaps[0],
             )
         return chosen

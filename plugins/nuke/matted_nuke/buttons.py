@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import nuke
+
 from matted_nuke import vendor
 
 vendor.use()  # before anything imports the client, also for a script in ``nuke -t``

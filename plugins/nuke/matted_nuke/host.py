@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import nuke
+
 from matted_nuke import node as text
 from matted_nuke import plate as plates
 from matted_nuke import roto

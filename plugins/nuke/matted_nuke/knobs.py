@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import nuke
+
 from matted_plugin.host import HostError, Mattes
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 _THROUGH = frozenset({"Dot", "NoOp"})
@@ -82,6 +83,8 @@ def read_files(read: Any, root: Any, frames: tuple[int, int], view: str) -> File
     first, last = int(read["first"].value()) - slid, int(read["last"].value()) - slid
     if frames[0] < first or frames[1] > last:
         return Files(why=f"{read.name()} has frames {first}-{last} only")
+    if str(read["on_error"].value()) != "error" and _has_gaps(path, frames[0] + slid, frames[1] + slid):
+        return Files(why=f"{read.name()} fills in for missing files")
     colours = read_colours(read, root, extension)
     if colours is None:
         return Files(why=f"the colours of {read.name()} are Nuke's own")
@@ -95,6 +98,21 @@ def _changed(read: Any) -> str:
     if _is_on(read, "premultiplied"):
         return "unpremultiplies"
     return ""
+
+
+def _has_gaps(pattern: str, first: int, last: int) -> bool:
+    """Whether a frame has no file; the folder is listed once, for it may be far away."""
+    folder, name = os.path.split(pattern)
+    counter = _COUNTER.search(name)
+    if counter is None:
+        return True
+    digits = int(re.sub(r"\D", "", counter[0]) or 1) if counter[0].startswith("%") else len(counter[0])
+    try:
+        there = {file.name for file in Path(folder).iterdir()}
+    except OSError:
+        return True
+    named = (f"{name[: counter.start()]}{frame:0{digits}d}{name[counter.end() :]}" for frame in range(first, last + 1))
+    return any(one not in there for one in named)
 
 
 def _is_on(node: Any, name: str) -> bool:
