@@ -261,6 +261,17 @@ def test_when_the_node_is_deleted_and_that_is_undone_then_its_buttons_still_work
     assert (tmp_path / "b.exr").stat().st_size
 
 
+def test_when_an_undo_comes_right_before_cancel_then_the_work_at_hand_is_stopped(graded, connected):
+    """The button's code runs inside the Group, where a name from the root is not found."""
+    graded.press("propagate")
+    flow = graded.flow()
+    graded.host.pump(30, until=lambda: len(graded.host.rendered) >= 2)
+    graded.host.undo()
+    graded.press("cancel")
+
+    assert graded.settle() is flow and flow.report.sentence.startswith("Stopped")
+
+
 def test_when_another_roto_is_connected_then_its_keys_are_read(shot):
     host = asking(shot)
     before = list(host.read_keyframes())
@@ -292,6 +303,25 @@ def test_when_a_read_beside_the_node_was_deleted_then_another_is_made(shot, tmp_
     showing(shot, mattes_in(tmp_path / "v002", [FIRST]))
 
     assert "v002" in shot.host.artist.knob("Matte_hero", "file")
+
+
+@pytest.mark.parametrize("place", ["", "Shot1"], ids=["root", "group"])
+def test_when_code_runs_inside_the_group_then_a_read_beside_it_is_made_around_it_and_only_once(shot, tmp_path, place):
+    from matted_nuke.node import group_text
+
+    artist, name = shot.host.artist, "Matted1"
+    if place:
+        artist.node("Group", place)
+        (name,) = artist.paste(group_text("Matted1", "", (0, 0)), place)
+    artist.set(name, "results", "Reads beside it")
+    host = asking(shot, name)
+    for version in ("v001", "v002"):
+        with host.group:
+            host.show_mattes(Mattes({"hero": mattes_in(tmp_path / version, [FIRST])}, (FIRST, LAST), False, ()))
+
+    made = [found for found in artist.nodes() if "Matte_hero" in found]
+    assert made == [f"{place}.Matte_hero".lstrip(".")]
+    assert "v002" in artist.knob(made[0], "file")
 
 
 def test_when_the_script_is_saved_at_work_then_it_holds_the_state_of_that_moment(shot, tmp_path, connected):
@@ -502,6 +532,31 @@ def test_when_a_script_was_never_saved_then_mattes_have_a_folder(tmp_path):
         assert asking(shot).read().out == (tmp_path / "matted/shot/Matted1").as_posix()
 
 
+# 2.3 Masks
+
+
+@pytest.mark.parametrize(
+    "blur",
+    [
+        {"motionblur_mode": "shape", "motionblur_on": True},
+        {"motionblur_mode": "global", "global_motionblur": 1},
+    ],
+    ids=["shape", "global"],
+)
+def test_when_a_roto_blurs_then_its_mask_does_not_and_the_blur_stays_on(shot, tmp_path, blur):
+    artist, frame = shot.host.artist, FIRST + 4
+    artist.set("Roto1", "motionblur_mode", "global")
+    artist.set("Roto1", "global_motionblur", 0)
+    sharp = artist.image("Roto1", frame)["rgba.alpha"]
+    for name, value in blur.items():
+        artist.set("Roto1", name, value)
+    mask = rendered(shot, tmp_path / "a.exr", "rgba.alpha", frame=frame).get_pixels(oiio.FLOAT)[..., 0]
+
+    assert np.abs(artist.image("Roto1", frame)["rgba.alpha"] - sharp).max() > 0.1
+    assert np.abs(mask - sharp).max() < 2e-3
+    assert {name: artist.knob("Roto1", name) for name in blur} == blur
+
+
 # 6. To Roto
 
 
@@ -551,6 +606,17 @@ def test_when_more_nodes_are_selected_than_the_edition_shows_then_it_says_so(tmp
         assert shot.host.artist.nodes() == before
 
 
+def test_when_too_much_is_selected_and_one_node_is_in_use_then_that_one_is_meant(tmp_path):
+    with NukeShot(tmp_path, edition="nc") as shot:
+        shot.draw().make()
+        shot.press("find_keyframes")
+        shot.host.artist.set("Matted1", "keyframes", "")
+        shot.host.artist.select([shot.host.artist.node("NoOp", f"Busy{number}") for number in range(30)])
+        shot.host.choose("Nuke", "Matted/Find keyframes")
+
+        assert shot.host.artist.knob("Matted1", "keyframes") == f"{FIRST} {LAST}"
+
+
 # 10. A terminal
 
 
@@ -569,6 +635,7 @@ def test_when_there_is_no_window_then_every_function_works_or_says_why(tmp_path,
         with pytest.raises(HostError, match="does not name objects"):
             buttons.propagate("Matted1")
 
+        assert "matted_nuke.panel" not in sys.modules  # there is no Qt to speak of
         assert any("python 3" in line for line in shot.host.printed)
         assert shot.host.artist.knob("Matted1", "keyframes") == f"{FIRST} {LAST}"
 
