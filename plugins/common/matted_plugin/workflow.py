@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,9 +14,10 @@ from matted_plugin.daemon import Daemon
 from matted_plugin.host import Asked, Gone, Host, HostError, Shape
 from matted_plugin.report import Pace, Report, counted
 from matted_plugin.results import mattes_of, new_version, unnumbered, unpack
+from matted_plugin.saving import Saver
 from matted_plugin.steps import Action, Steps, Stopped, on_worker
 from matted_protocol import messages as m
-from matted_protocol.client import Client, Received, save_matte
+from matted_protocol.client import Client, Received
 from matted_protocol.errors import DaemonError
 
 _PREPARATION = 600.0
@@ -44,8 +44,7 @@ class Workflow:
         self._action: Action | None = None
         self._cancelling = ""
         self._own = ""
-        self._received: list[Received] = []
-        self._saving: Future[Any] | None = None
+        self._saver = Saver()
         self._ending: m.JobDone | None = None
         self._pace = Pace()
         self._shown = 0.0
@@ -112,7 +111,7 @@ class Workflow:
     @property
     def busy(self) -> bool:
         """Whether an action is on its way here; the daemon may be at work without one."""
-        return bool(self._action or self._cancelling or self._saving or self._received)
+        return bool(self._action or self._cancelling or self._saver.busy)
 
     @property
     def suggestions(self) -> list[tuple[int, str]]:
@@ -284,7 +283,8 @@ class Workflow:
         known.objects = [one.name for one in asked.objects]
         known.keyframes = list(asked.keyframes)
         known.local = local
-        self._own, self._ending, self._received = job.job, None, []
+        self._own, self._ending = job.job, None
+        self._saver.forget()
         if is_new:
             known.files, known.suggestions, known.dismissed = [], [], []
             known.folder = "" if local else job.folder or ""
@@ -299,7 +299,7 @@ class Workflow:
         body: m.FrameDone = event.body
         known = self.state
         if known.local:
-            self._received.append(event)
+            self._saver.take(event)
         elif body.folder:
             known.folder = body.folder
         first = not known.files
@@ -394,28 +394,20 @@ class Workflow:
             self._tell("Done.")
 
     def _save(self) -> bool:
-        """Write the mattes that came over the wire, on one worker; the job is done when the last is written."""
-        saved, moved = self._saving, False
-        if saved is not None and saved.done():
-            self._saving, moved = None, True
-            error = saved.exception()
-            if error is not None:
-                self._deafen(error)
-        if self._saving is None and self._received:
-            events, self._received = self._received, []
-            folder = self.state.folder
-            self._saving = on_worker(lambda: [save_matte(event, folder) for event in events])
-        if self._saving is None and self._ending is not None:
+        """Go on writing mattes here; the job is done when the last is written."""
+        try:
+            moved = self._saver.step(self.state.folder)
+        except DaemonError as error:  # the daemon keeps them for the next time
+            self._saver.forget()
+            self._ending, self.state.job_state = None, "failed"
+            self._keep()
+            self._fail(error)
+            return True
+        if self._ending is not None and not self._saver.busy:
             ending, self._ending = self._ending, None
             self._job_done(ending)
-            moved = True
+            return True
         return moved
-
-    def _deafen(self, error: BaseException) -> None:
-        """The mattes cannot be written here: the daemon keeps them for the next time."""
-        self._received, self._ending, self.state.job_state = [], None, "failed"
-        self._keep()
-        self._fail(error)
 
     def _keep(self) -> None:
         """Store the state in its file and in the host."""

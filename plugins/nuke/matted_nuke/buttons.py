@@ -22,8 +22,8 @@ vendor.use()  # before anything imports the client, also for a script in ``nuke 
 
 from matted_nuke import node as text  # noqa: E402
 from matted_nuke.host import NukeHost  # noqa: E402
-from matted_nuke.host import create as make_node  # noqa: E402
 from matted_nuke.knobs import is_limited, quiet, selected_nodes  # noqa: E402
+from matted_nuke.making import create as make_node  # noqa: E402
 from matted_plugin import state  # noqa: E402
 from matted_plugin.daemon import Daemon  # noqa: E402
 from matted_plugin.desk import Desk  # noqa: E402

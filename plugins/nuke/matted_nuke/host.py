@@ -18,14 +18,13 @@ from matted_nuke import node as text
 from matted_nuke import plate as plates
 from matted_nuke import roto
 from matted_nuke.asked import listed, parse_folder, parse_keyframes, parse_objects, rate
-from matted_nuke.knobs import full_size, held, is_limited, load, paste, put, quiet, selected_nodes, signature, still
+from matted_nuke.knobs import full_size, held, is_limited, load, paste, put, quiet, signature, still
 from matted_plugin.host import Asked, Gone, Host, HostError, Mattes, ObjectSource, Plate, Rendering, Shape
 from matted_plugin.steps import Stopped
 from matted_protocol.connection import data_folder
 from matted_protocol.frames import FrameRange
 from matted_protocol.messages import MatteOptions, Settings
 
-_ROTOS = frozenset({"Roto", "RotoPaint"})
 _LIMITED, _FULL = 2, 20
 """How many nodes above an input are looked at: in limited editions, and else."""
 
@@ -247,7 +246,7 @@ class NukeHost(Host):
         """The Roto above the roto input, through Dots; None when another kind of node is there."""
         above = self.group.input(1)
         for nodes_left in reversed(range(self._reach)):
-            if above is None or above.Class() in _ROTOS:
+            if above is None or above.Class() in roto.CLASSES:
                 return above
             if above.Class() not in ("Dot", "NoOp"):
                 return None
@@ -408,21 +407,3 @@ class NukeHost(Host):
         """Write the hidden knob."""
         with quiet():
             put(self.group[text.STATE], text_)
-
-
-def create(state: str) -> Any:
-    """Make a Matted node in the current group, on the selected nodes: a Roto goes to the roto input, else the plate."""
-    selected = selected_nodes()[:2]
-    rotos = [one for one in selected if one.Class() in _ROTOS]
-    plates_ = [one for one in selected if one not in rotos]
-    if rotos and not plates_ and rotos[0].input(0) is not None:
-        plates_ = [rotos[0].input(0)]  # a roto is drawn over its plate
-    anchor = (plates_ or rotos or [None])[0]
-    position = None if anchor is None else (int(anchor.xpos()), int(anchor.ypos()) + 120)
-    with nuke.Undo("Matted node"):
-        node = paste(text.group_text("Matted1", state, position or (0, 0)))
-        node.setInput(0, plates_[0] if plates_ else None)
-        node.setInput(1, rotos[0] if rotos else (plates_[1] if len(plates_) > 1 else None))
-        if position is not None:  # else where Nuke has put it, which is where the artist looks
-            node.setXYpos(*position)
-    return node

@@ -13,6 +13,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+CLASSES = frozenset({"Roto", "RotoPaint"})
+"""The nodes an artist draws mattes in."""
+
 MEMBERS = ("center", "leftTangent", "rightTangent", "featherCenter", "featherLeftTangent", "featherRightTangent")
 """What an artist can key of a point of a shape (RB 60)."""
 
