@@ -11,6 +11,7 @@ import numpy as np
 import OpenImageIO as oiio
 
 from matted.errors import OutputError, RequestError
+from matted.media.matte import NO_DATE
 
 DTYPES = {"uint8": np.uint8, "uint16": np.uint16, "half": np.float16, "float": np.float32}
 """Pixel types of the wire, little-endian there."""
@@ -59,6 +60,7 @@ def write_pixels(
     spec["compression"] = compression
     spec["PixelAspectRatio"] = pixel_aspect
     spec["oiio:UnassociatedAlpha"] = 1  # raw in, raw out
+    spec.attribute("DateTime", NO_DATE)  # the same pixels are the same file: masks go by their sha256
     if frame_rate is not None:
         spec.attribute("framesPerSecond", oiio.TypeDesc("rational"), (frame_rate.numerator, frame_rate.denominator))
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -52,7 +52,6 @@ class Sender:
         self._state = state
         self._asked = asked
         self._tell = progressing
-        self._masks_as_pixels = self.pixels or may_choose  # they are few
         self._work = Path(asked.out) / "work" / state.id[:8]
 
     def send(self, client: Client) -> Steps:
@@ -159,7 +158,7 @@ class Sender:
             self._tell("Sending keyframes", index, len(wanted))
             yield None
             path = folder / f"{index}.{_numbered(frame)}.exr"
-            self._render(path, frame, one.channel, compressed=not self._masks_as_pixels)
+            self._render(path, frame, one.channel, compressed=False)
             yield partial(self._send_mask, client, shot.shot, frame, one.name, path)
         known: m.Keyframes = yield lambda: client.list_keyframes(shot.shot)
         for keyframe in known.keyframes:
@@ -169,15 +168,11 @@ class Sender:
         shutil.rmtree(folder, ignore_errors=True)
 
     def _send_mask(self, client: Client, shot: str, frame: int, name: str, path: Path) -> None:
-        """On a worker thread: the daemon keeps a copy, ours goes."""
-        channel = exr.channel_names(path)[0]
-        if self._masks_as_pixels:
-            size, dtype, content = _taken(path, (channel,))
-            pixels = m.Pixels(size[0], size[1], ("A",), dtype)
-            client.set_keyframe(shot, frame, object=name, pixels=pixels, buffer=content)
-        else:
-            client.set_keyframe(shot, frame, object=name, path=path, layer=channel)
-            path.unlink(missing_ok=True)
+        """On a worker thread. As pixels, for they are few, and hosts write the time into files: a file would be another
+        mask at every press, and so another job."""
+        size, dtype, content = _taken(path, (exr.channel_names(path)[0],))
+        pixels = m.Pixels(size[0], size[1], ("A",), dtype)
+        client.set_keyframe(shot, frame, object=name, pixels=pixels, buffer=content)
 
     def _make(self, folder: Path) -> None:
         try:

@@ -80,6 +80,15 @@ def test_when_pixels_are_kept_then_the_plate_has_their_shape(tmp_path, dtype):
         assert info.frame_rate == Fraction(24000, 1001)
 
 
+@pytest.mark.parametrize("dtype", SUFFIX)
+def test_when_pixels_are_kept_then_the_file_says_nothing_of_the_time(tmp_path, dtype):
+    path = tmp_path / f"one{SUFFIX[dtype]}"
+    nothing = memoryview(np.zeros((2, 4), DTYPES[dtype])).cast("B")
+    write_pixels(path, nothing, size=(4, 2), channels=("A",), dtype=dtype)
+
+    assert oiio.ImageBuf(str(path)).spec().get_string_attribute("DateTime") == "1970:01:01 00:00:00"
+
+
 def test_when_pixels_come_again_then_the_later_ones_are_kept(tmp_path):
     keep(tmp_path, "uint8", ("R", "G", "B"), values_of("uint8", 3))
     later = values_of("uint8", 3)[::-1].copy()

@@ -572,6 +572,14 @@ def test_when_suggestions_come_then_the_timeline_is_marked(shot):
 # As an artist works: in any order
 
 
+def test_when_propagate_is_pressed_again_later_without_a_change_then_it_is_the_same_job(shot):
+    first = shot.propagated().state.job
+    shot.host.pump(1.1)  # files carry the second they were written in
+    again = shot.propagated().state
+
+    assert again.job == first and again.folder.endswith("v001")
+
+
 def key_roto(shot, frame):
     """One more shape, keyed on one more frame."""
     artist_bezier(shot.host.artist.knob("Roto1", "curves"), "Fix", {frame: circle(frame)})
