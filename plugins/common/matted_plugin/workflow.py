@@ -160,7 +160,7 @@ class Workflow:
         if not asked.keyframes:
             raise HostError(
                 "There is no keyframe to start from.",
-                "Draw a roto on a frame or two, or type the frames that have a mask into Keyframes.",
+                "Draw a roto on a frame or two, or type the frames that have a mask into the knob keyframes.",
             )
         yield None
         client: Client = yield self._daemon.client
