@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from fakes import drawn_plate, nuke_walk
+from fakes import drawn_plate
 from fakes.drawn_plate import FIRST, LAST
 from fakes.running_daemon import DaemonProcess
 
@@ -34,11 +34,6 @@ def check(told):
     assert told["undo"] == ["Matted: Propagate"]
     assert told["handles"] <= 8
     assert told["messages"] == []
-
-
-def test_when_the_walk_is_walked_here_then_mattes_come(daemon, tmp_path, monkeypatch):
-    monkeypatch.setenv("MATTED_CONNECTION_FILE", str(daemon.file))
-    check(nuke_walk.walk(tmp_path, drawn_plate.write(tmp_path / "plate"), (16, 0, 9)))
 
 
 def interpreter(version):
