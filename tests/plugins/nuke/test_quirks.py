@@ -97,6 +97,14 @@ def showing(shot, pattern, complete=False, frames=(FIRST, LAST)):
     asking(shot).show_mattes(Mattes({"hero": pattern}, frames, complete, ()))
 
 
+def shapes_in(shot):
+    """A square that moves, as To Roto brings it in; returns the Roto's name."""
+    square = tuple((x, y, 0.0, 0.0, 0.0, 0.0) for x, y in ((10, 10), (40, 10), (40, 40), (10, 40)))
+    moved = tuple((x + 20, y, *rest) for x, y, *rest in square)
+    shape = Shape("hero", "outline", (FIRST, LAST), (square, moved), ((FIRST, LAST),), False, (WIDTH, HEIGHT))
+    return asking(shot).make_shapes([shape], "hero")
+
+
 def alpha(shot, frame):
     return shot.host.artist.image("Matted1", frame)["rgba.alpha"]
 
@@ -565,14 +573,24 @@ def test_when_nuke_draws_curved_motion_then_pasted_shapes_are_straightened(shot,
 
     text = outlines.roto_node_text
     monkeypatch.setattr(outlines, "roto_node_text", lambda *a, **b: text(*a, **b).replace(" 0 0 0 0 2}", "}"))
-    square = tuple((x, y, 0.0, 0.0, 0.0, 0.0) for x, y in ((10, 10), (40, 10), (40, 40), (10, 40)))
-    moved = tuple((x + 20, y, *rest) for x, y, *rest in square)
-    shape = Shape("hero", "outline", (FIRST, LAST), (square, moved), ((FIRST, LAST),), False, (WIDTH, HEIGHT))
-    name = asking(shot).make_shapes([shape], "hero")
+    name = shapes_in(shot)
 
     curves = shot.host.artist.knob(name, "curves")
     key = curves.toElement("hero/outline")[0].center.getPositionAnimCurve(0).getKey(0)
     assert key.interpolationType == outlines.LINEAR
+
+
+def test_when_shapes_are_pasted_then_they_are_drawn_as_in_any_roto(shot):
+    shot.host.artist.select(["Matted1"])
+    name = shapes_in(shot)
+    fresh = shot.host.artist.node("Roto", "Fresh")
+    knobs = ("output", "cliptype", "premultiply", "replace", "feather_on", "motionblur_on")
+
+    assert [shot.host.artist.knob(name, knob) for knob in knobs] == [
+        shot.host.artist.knob(fresh, knob) for knob in knobs
+    ]
+    assert shot.host.artist.input(name) == "Read1"
+    assert shot.host.artist.image(name, FIRST)["rgba.alpha"].max() == pytest.approx(1, abs=1e-3)
 
 
 # 9. Editions that show Python few nodes
@@ -638,6 +656,22 @@ def test_when_there_is_no_window_then_every_function_works_or_says_why(tmp_path,
         assert "matted_nuke.panel" not in sys.modules  # there is no Qt to speak of
         assert any("python 3" in line for line in shot.host.printed)
         assert shot.host.artist.knob("Matted1", "keyframes") == f"{FIRST} {LAST}"
+
+
+# 11. Versions
+
+
+def test_when_more_frames_are_wanted_then_the_read_follows_in_whole_numbers(tmp_path):
+    with NukeShot(tmp_path, version=(17, 0, 3)) as shot:
+        shot.draw().make()
+        pattern = mattes_in(tmp_path / "v001", [FIRST])
+        showing(shot, pattern)
+        showing(shot, pattern, frames=(FIRST - 4, LAST + 5))
+
+        told = [
+            shot.host.artist.knob("Matted1.MattedRead", name) for name in ("first", "last", "origfirst", "origlast")
+        ]
+        assert told == [FIRST - 4, LAST + 5] * 2
 
 
 # 12. Proxy, formats, boxes, views
