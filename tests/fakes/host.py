@@ -20,6 +20,7 @@ class FakeHost(Host):
         shown: every :class:`Mattes` shown.
         said: every sentence in the status line.
         file: the project's, '' before it was saved.
+        looks: what frames look like that have changed, by frame.
         fails: frames that cannot be rendered, by frame: the error.
     """
 
@@ -29,7 +30,7 @@ class FakeHost(Host):
         self.name = name
         self.project = stored
         self.asked = Asked(
-            plate=Plate(path, (96, 64), "as drawn", colorspace="srgb_tx", why="" if path else "it is drawn"),
+            plate=Plate(path, (96, 64), colorspace="srgb_tx", why="" if path else "it is drawn"),
             frames=frames,
             keyframes=tuple(keyframes),
             objects=tuple(ObjectSource(name, f"{name}.alpha") for name in OBJECTS),
@@ -37,6 +38,7 @@ class FakeHost(Host):
         )
         self.rendered, self.shown, self.said, self.marks, self.made = [], [], [], None, []
         self.fails = {}
+        self.looks = {}
         self.file = ""
         self.deleted = False
         self.thread = threading.get_ident()
@@ -64,6 +66,10 @@ class FakeHost(Host):
     def read(self):
         self._here()
         return self.asked
+
+    def signature(self, frame):
+        self._here()
+        return self.looks.get(frame, "as drawn")
 
     def render(self, rendering):
         self._here()

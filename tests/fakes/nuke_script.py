@@ -288,17 +288,33 @@ class Script:
         return None
 
     def hash_of(self, node: NodeModel) -> int:
-        """A number that changes with anything upstream, as ``opHashes`` does, and with the frame; the latter from memory."""
-        seen = [str(self.frame)] if self.hashes_by_frame else []
+        """A number that changes with anything upstream as it is at one frame, as ``opHashes`` does.
 
-        def visit(current: NodeModel | None) -> None:
+        From memory, and so the hostile way: the current frame is in it, but for what a FrameHold holds still; keys at
+        other frames are not.
+        """
+        seen: list[str] = []
+
+        def visit(current: NodeModel | None, frame: float) -> None:
             if current is None:
                 return
-            seen.append(body(current, "", len(current.inputs)) + str(self.reloads.get(id(current), 0)))
+            animated = [name for name, knob in current.knobs.items() if knob.curves or knob.expressions]
+            if animated:
+                seen.extend(f"{name} {current.value(name, frame)}" for name in animated)
+            else:
+                seen.append(body(current, "", len(current.inputs)))
+            seen.append(str(self.reloads.get(id(current), 0)))
+            if current.cls == "Input":
+                visit(current.parent.input(current.parent.input_nodes().index(current)), frame)
+                return
+            if current.cls == "FrameHold":
+                frame = current.knob("firstFrame").number(frame)
+            elif self.hashes_by_frame:
+                seen.append(str(frame))
             for other in [*current.inputs, *current.children]:
-                visit(other)
+                visit(other, frame)
 
-        visit(node)
+        visit(node, self.frame)
         return zlib.crc32("".join(seen).encode())
 
     def metadata(self, node: NodeModel, frame: float) -> dict[str, Any]:

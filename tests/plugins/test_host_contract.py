@@ -90,9 +90,16 @@ def test_when_asked_then_everything_an_action_needs_is_there(place):
 
     assert isinstance(asked, Asked)
     assert asked.plate.size == place.size and asked.plate.pixel_aspect > 0
-    assert asked.plate.signature and asked.objects and asked.out
+    assert asked.objects and asked.out
     assert set(asked.keyframes) <= set(FrameRange(*asked.frames)) and asked.keyframes
     assert asked.plate.path is not None or asked.plate.why
+
+
+def test_when_nothing_changed_then_the_plate_looks_the_same_at_every_frame(place):
+    frames = range(place.first, place.first + 4)
+    before = [place.host.signature(frame) for frame in frames]
+
+    assert all(before) and [place.host.signature(frame) for frame in frames] == before
 
 
 def test_when_asked_twice_then_the_answer_is_the_same(place):

@@ -135,12 +135,44 @@ def test_when_the_plate_is_not_on_disk_then_each_frame_is_rendered_once_for_all_
 def test_when_the_picture_changed_then_it_is_rendered_again_beside_the_old(desk, host, tmp_path):
     propagated(desk, host)
     before = files_in(tmp_path / "out")
-    host.changed(plate_signature="graded")
+    host.looks = dict.fromkeys(FRAMES, "graded")
     propagated(desk, host)
 
     assert [frame for frame, channel in host.rendered if channel is None] == FRAMES + FRAMES
     after = files_in(tmp_path / "out")
     assert {name: after[name] for name in before} == before
+
+
+@pytest.mark.parametrize("transport", ["paths", "pixels"])
+def test_when_the_picture_changed_at_some_frames_then_only_those_are_rendered_again(desk, host, transport, tmp_path):
+    host.changed(transport=transport)
+    propagated(desk, host)
+    host.looks = {FRAMES[3]: "another", FRAMES[5]: "another"}
+    flow = propagated(desk, host)
+
+    assert [frame for frame, channel in host.rendered if channel is None] == [*FRAMES, FRAMES[3], FRAMES[5]]
+    assert flow.state.folder == f"{tmp_path}/out/v002"
+    assert worst(host.shown[-1].patterns["red"], 0) < 0.03
+
+
+def test_when_the_range_grows_then_only_the_new_frames_are_rendered(desk, host):
+    propagated(desk, host)
+    host.changed(frames=(FIRST, FRAMES[-1] + 2, 1))
+    propagated(desk, host)
+
+    longer = [*FRAMES, FRAMES[-1] + 1, FRAMES[-1] + 2]
+    assert [frame for frame, channel in host.rendered if channel is None] == longer
+
+
+def test_when_a_change_is_taken_back_then_the_first_frames_serve_again(desk, host):
+    propagated(desk, host)
+    host.looks = dict.fromkeys(FRAMES, "graded")
+    propagated(desk, host)
+    host.looks = {}
+    flow = propagated(desk, host)
+
+    assert [frame for frame, channel in host.rendered if channel is None] == FRAMES + FRAMES
+    assert flow.state.folder.endswith("v001")
 
 
 def test_when_a_keyframe_is_added_then_a_new_version_comes_and_the_old_one_stays(desk, on_disk, tmp_path):
@@ -475,7 +507,7 @@ def test_when_cancelled_within_a_host_that_renders_then_the_job_before_is_cancel
     flow = desk.open(host)
     flow.propagate()
     settle(desk, until=lambda: not flow.busy and flow.state.running)
-    host.changed(plate_signature="another grade")
+    host.looks = dict.fromkeys(FRAMES, "another grade")
     render = host.render
 
     def cancelled_within(rendering):

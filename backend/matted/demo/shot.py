@@ -115,7 +115,7 @@ def _claim(folder: Path, frames: FrameRange, size: tuple[int, int]) -> None:
 
 
 def _plate_path(folder: Path, frame: int) -> Path:
-    return folder / "plate" / f"demo.{'-' if frame < 0 else ''}{abs(frame):04d}.exr"
+    return folder / "plate" / f"demo.{frame:04d}.exr"
 
 
 def _write_plate(path: Path, frame: int, pixels: Pixels) -> None:

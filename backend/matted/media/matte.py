@@ -165,7 +165,7 @@ class MatteWriter:
             yield _File(self.folder / name, rows, cryptomatte.channel_names(self.settings.name, count))
 
     def _path(self, file: _File, frame: int) -> Path:
-        number = f"{'-' if frame < 0 else ''}{abs(frame):04d}"
+        number = f"{frame:04d}"  # as %04d has it, by which hosts look for files: -5 is -005
         ending = "exr" if self.settings.format == "exr" else "png"
         return file.stem.with_name(f"{file.stem.name}.{number}.{ending}")
 

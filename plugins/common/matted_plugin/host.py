@@ -48,13 +48,11 @@ class Plate:
         ocio: path of the OpenColorIO configuration the name belongs to, if the host uses one.
         exposure: stops; None lets the daemon choose.
         frame_rate: frames a second as a fraction.
-        signature: another one when the pictures have changed, so that rendered frames can be kept.
         why: for people: why it has to be rendered; empty when it is read from disk.
     """
 
     path: str | None
     size: tuple[int, int]
-    signature: str
     offset: int = 0
     pixel_aspect: float = 1.0
     colorspace: str | None = None
@@ -187,6 +185,10 @@ class Host(ABC):
         Raises:
             HostError: an input is missing, or a setting makes no sense.
         """
+
+    @abstractmethod
+    def signature(self, frame: int) -> str:
+        """Another text when the plate's picture at this frame has changed, so that a rendered frame can be kept."""
 
     @abstractmethod
     def render(self, rendering: Rendering) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import os
 import shutil
 from functools import partial
 from pathlib import Path
@@ -19,6 +21,9 @@ from matted_protocol.frames import FrameRange
 
 _PREPARATION = 600.0
 """Seconds that listing a plate on slow storage may take."""
+
+_LOOKS = "frames.json"
+"""Beside rendered frames: what each looked like, as :meth:`Host.signature` tells it."""
 
 
 class Sender:
@@ -74,7 +79,7 @@ class Sender:
         """Open the shot by the path of its files, rendered first if they are not on disk as they are."""
         path, offset = plate.path, plate.offset
         if path is None:
-            path, offset = (yield from self._render_plate(plate)), 0
+            path, offset = (yield from self._render_plate()), 0
         source = self._source(plate, path=path, offset=offset)
         return (yield lambda: self._open_shot(client, source))
 
@@ -97,25 +102,40 @@ class Sender:
             **place,
         )
 
-    def _render_plate(self, plate: Plate) -> Steps:
-        """Render every frame that is not there yet; returns the pattern."""
-        kept = self._state.plate
-        if kept.get("signature") == plate.signature and Path(kept.get("folder") or "?").is_dir():
-            folder = Path(kept["folder"])  # also when the script, and so the folder of the mattes, has a new name
-        else:
-            folder = self._work / "plate" / hashlib.sha256(plate.signature.encode()).hexdigest()[:16]
-            self._make(folder)
+    def _look(self) -> Steps:
+        """What the plate looks like at every frame: another text where the picture has changed since."""
         frames = list(FrameRange(*self._asked.frames))
+        found = {}
         for index, frame in enumerate(frames):
-            path = folder / f"plate.{_numbered(frame)}.exr"
-            self._tell("Rendering the plate", index, len(frames))
-            if not path.exists():
-                yield None
-                self._render(path, frame)
-            if index % 50 == 49:
-                yield None
-        self._state.plate = {"folder": folder.as_posix(), "signature": plate.signature}
-        self._tell("Rendering the plate", len(frames), len(frames))
+            self._tell("Looking at the plate", index, len(frames))
+            found[frame] = self._host.signature(frame)
+            yield None
+        return found
+
+    def _render_plate(self) -> Steps:
+        """Render every frame that is not there as it looks now; returns the pattern.
+
+        Frames of earlier presses are used again; none is overwritten, for a job may still read it.
+        """
+        wanted: dict[int, str] = yield from self._look()
+        before = Path(self._state.plate.get("folder") or "?")
+        made = _read_looks(before)
+        folder = before  # also when the script, and so the folder of the mattes, has a new name
+        if not made or any(made.get(frame, look) != look for frame, look in wanted.items()):
+            folder = self._work / "plate" / hashlib.sha256(json.dumps(wanted).encode()).hexdigest()[:16]
+            self._make(folder)
+        _write_looks(folder, {**_read_looks(folder), **wanted})
+        self._state.plate = {"folder": folder.as_posix()}
+        for index, (frame, look) in enumerate(wanted.items()):
+            path = folder / _plate_name(frame)
+            self._tell("Rendering the plate", index, len(wanted))
+            if path.exists():
+                continue
+            if made.get(frame) == look and _linked(before / _plate_name(frame), path):
+                continue
+            yield None
+            self._render(path, frame)
+        self._tell("Rendering the plate", len(wanted), len(wanted))
         return (folder / "plate.%04d.exr").as_posix()
 
     def _render(self, path: Path, frame: int, channel: str | None = None, compressed: bool = True) -> None:
@@ -126,27 +146,27 @@ class Sender:
         beside.replace(path)
 
     def _send_plate(self, client: Client, plate: Plate) -> Steps:
-        """Open the shot by its size, and send the pixels of every frame it does not have."""
-        frames = list(FrameRange(*self._asked.frames))
+        """Open the shot by its size, and send the pixels of every frame it does not have as it looks now."""
+        wanted: dict[int, str] = yield from self._look()
         source = self._source(plate, size=plate.size)
         shot: m.Shot = yield lambda: self._open_shot(client, source)
-        signature = f"{plate.signature} {plate.colorspace}"
-        sent = self._state.plate
-        known = set(shot.frames) if sent.get("shot") == shot.shot and sent.get("signature") == signature else set()
-        folder = self._work / "pixels"
+        folder = self._work / "pixels" / shot.shot
         self._make(folder)
-        for index, frame in enumerate(frames):
-            self._tell("Sending the plate", index, len(frames))
-            if frame in known:
+        sent = _read_looks(folder)
+        for index, (frame, look) in enumerate(wanted.items()):
+            self._tell("Sending the plate", index, len(wanted))
+            if frame in shot.frames and sent.get(frame) == look:
                 continue
             yield None
-            path = folder / f"plate.{_numbered(frame)}.exr"
+            path = folder / _plate_name(frame)
             self._render(path, frame, compressed=False)
             size, dtype, content = yield partial(_taken, path, ("R", "G", "B"))
             pixels = m.Pixels(size[0], size[1], ("R", "G", "B"), dtype)
             yield partial(client.put_plate, shot.shot, frame, pixels, content)
-        self._state.plate = {"shot": shot.shot, "signature": signature}
-        self._tell("Sending the plate", len(frames), len(frames))
+            sent[frame] = look
+            _write_looks(folder, sent)
+        self._state.plate = {}
+        self._tell("Sending the plate", len(wanted), len(wanted))
         return shot
 
     def _send_masks(self, client: Client, shot: m.Shot) -> Steps:
@@ -186,7 +206,42 @@ class Sender:
 
 
 def _numbered(frame: int) -> str:
-    return f"{frame:04d}" if frame >= 0 else f"-{-frame:04d}"
+    """A frame number as ``%04d`` writes it, which is how hosts look for files: -5 is ``-005``."""
+    return f"{frame:04d}"
+
+
+def _plate_name(frame: int) -> str:
+    return f"plate.{_numbered(frame)}.exr"
+
+
+def _read_looks(folder: Path) -> dict[int, str]:
+    """What the frames rendered to a folder looked like; {} when nobody knows."""
+    try:
+        return {int(frame): str(look) for frame, look in json.loads((folder / _LOOKS).read_text("utf-8")).items()}
+    except (OSError, ValueError, AttributeError):
+        return {}
+
+
+def _write_looks(folder: Path, looks: dict[int, str]) -> None:
+    beside = folder / f".{_LOOKS}.part"
+    try:
+        beside.write_text(json.dumps(looks), "utf-8")
+        beside.replace(folder / _LOOKS)
+    except OSError as error:
+        raise HostError(
+            f"The folder {folder} cannot be written: {error.strerror}.",
+            "See whether the disk is full, or choose another folder for the mattes.",
+            path=str(folder),
+        ) from error
+
+
+def _linked(before: Path, path: Path) -> bool:
+    """Have a frame rendered earlier in another folder too, without a second copy where the disk allows."""
+    try:
+        os.link(before, path)
+    except OSError:
+        return False
+    return True
 
 
 def _taken(path: Path, channels: tuple[str, ...]) -> tuple[tuple[int, int], Any, bytes]:

@@ -43,7 +43,7 @@ class State:
         keyframes: the frames whose masks were sent last.
         suggestions: ``[frame, reason]`` of the frames worth masking next.
         dismissed: suggested frames the artist does not want to see again.
-        plate: the rendered plate: ``folder``, ``signature`` and ``frames``; {} when it is read from disk.
+        plate: the rendered plate's ``folder``; {} when it is read from disk.
     """
 
     id: str = field(default_factory=lambda: uuid4().hex)

@@ -1,7 +1,8 @@
 """A Matted node in Nuke, as the buttons see it. Called on Nuke's main thread only.
 
-Python touches at most eight nodes of a script: the root, the Matted node, its Write, mask Copy and Read, the plate's
-Read (with a Dot before it), and the Roto. Nuke Indie and Non-commercial allow ten.
+In Nuke Indie and Non-commercial, which allow ten, Python touches at most eight nodes of a script: the root, the Matted
+node, its Write, FrameHold and Read, the plate's Read with a Dot before it, and the Roto. Masks in other channels than
+the alpha take the mask Copy too, and then no Dot.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from matted_nuke import node as text
 from matted_nuke import plate as plates
 from matted_nuke import roto
 from matted_nuke.asked import listed, parse_folder, parse_keyframes, parse_objects, rate
-from matted_nuke.knobs import full_size, held, is_limited, load, paste, put, quiet, signature, still
+from matted_nuke.knobs import full_size, held, is_limited, load, paste, put, quiet, still
 from matted_plugin.host import Asked, Gone, Host, HostError, Mattes, ObjectSource, Plate, Rendering, Shape
 from matted_plugin.steps import Stopped
 from matted_protocol.connection import data_folder
@@ -107,7 +108,9 @@ class NukeHost(Host):
 
     @property
     def _reach(self) -> int:
-        return _LIMITED if is_limited() else _FULL
+        if not is_limited():
+            return _FULL
+        return _LIMITED - any(one.channel != text.ALPHA for one in parse_objects(self._text("objects")))
 
     def _text(self, name: str) -> str:
         return str(self.group[name].value()).strip()
@@ -169,7 +172,6 @@ class NukeHost(Host):
         return Plate(
             path=files.path if not files.why else None,
             size=(int(picture.width()), int(picture.height())),
-            signature=signature(plate_node, frames[0], view),
             offset=files.offset if not files.why else 0,
             pixel_aspect=float(picture.pixelAspect()),
             colorspace=self._text("colorspace") or colours.space,
@@ -269,6 +271,12 @@ class NukeHost(Host):
 
     # Rendering
 
+    def signature(self, frame: int) -> str:
+        """Nuke's own hashes of the plate, held at this frame inside the node, so that the artist's frame stays."""
+        hold = self._inner(text.HOLD)
+        with quiet(), full_size(), held(hold["firstFrame"], frame):
+            return f"{','.join(map(str, hold.opHashes()))} {self._view()}"
+
     def render(self, rendering: Rendering) -> None:
         """Render through the Write inside the node; every knob touched is put back, without an undo step."""
         group, write = self.group, self._inner(text.WRITE)
@@ -278,7 +286,8 @@ class NukeHost(Host):
             put_back.enter_context(quiet())
             put_back.enter_context(full_size())
             if rendering.channel is not None:
-                put_back.enter_context(held(self._inner(text.MASK)["from0"], rendering.channel))
+                if rendering.channel != text.ALPHA:
+                    put_back.enter_context(held(self._inner(text.MASK)["from0"], rendering.channel))
                 still(self._roto(), put_back)
             put_back.enter_context(held(write["file"], path))
             put_back.enter_context(held(write["channels"], "rgb" if rendering.channel is None else "alpha"))

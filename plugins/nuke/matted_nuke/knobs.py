@@ -121,18 +121,3 @@ def load(read: Any, pattern: str, mattes: Mattes) -> None:
     put(read["after"], "black")
     put(read["on_error"], "error" if mattes.complete else "black")
     read["reload"].execute()
-
-
-def signature(plate_node: Any, frame: int, view: str) -> str:
-    """Another text when the picture has changed: Nuke's own hashes of what is upstream, always of one frame.
-
-    Hashes go by the current frame. It is put back before Nuke's event loop turns, so nothing is drawn meanwhile.
-    """
-    now = nuke.frame()
-    with quiet():
-        try:
-            nuke.frame(frame)
-            hashes = ",".join(map(str, plate_node.opHashes()))
-        finally:
-            nuke.frame(now)
-    return f"{hashes} {view}"

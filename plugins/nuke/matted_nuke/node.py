@@ -9,8 +9,11 @@ picks it up), and the Read of the mattes whose alpha goes over the plate's.
 
 from __future__ import annotations
 
-WRITE, MASK, READ = "MattedWrite", "MattedMask", "MattedRead"
+WRITE, MASK, READ, HOLD = "MattedWrite", "MattedMask", "MattedRead", "MattedHold"
 """The nodes inside that Python ever touches."""
+
+ALPHA = "rgba.alpha"
+"""What the mask Copy takes unless told otherwise."""
 
 CLASS = "Group"
 STATE = "matted_state"
@@ -191,6 +194,14 @@ Input {{
  ypos -300
 }}
 set Nplate [stack 0]
+FrameHold {{
+ firstFrame 0
+ name {HOLD}
+ xpos 0
+ ypos -180
+}}
+push $Nroto
+push $Nplate
 Copy {{
  inputs 2
  from0 rgba.alpha

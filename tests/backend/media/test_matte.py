@@ -154,7 +154,7 @@ def test_when_packed_then_four_objects_fill_red_green_blue_alpha_in_order(tmp_pa
 
 
 @pytest.mark.parametrize(
-    ("frame", "number"), [(1001, "1001"), (7, "0007"), (-5, "-0005"), (123456, "123456"), (0, "0000")]
+    ("frame", "number"), [(1001, "1001"), (7, "0007"), (-5, "-005"), (123456, "123456"), (0, "0000")]
 )
 def test_when_frames_are_numbered_then_the_name_says_so(tmp_path, frame, number):
     made = writer(tmp_path)

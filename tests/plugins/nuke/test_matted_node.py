@@ -124,6 +124,22 @@ def test_when_the_grade_is_changed_then_the_plate_is_rendered_anew_and_else_not(
         assert (once, same, len(rendered(shot))) == (len(FRAMES), len(FRAMES), 2 * len(FRAMES))
 
 
+def test_when_a_grade_is_keyed_later_in_the_shot_then_only_those_frames_are_rendered_again(tmp_path):
+    with NukeShot(tmp_path, graded=True) as shot:
+        shot.draw().make()
+        shot.host.artist.set("Grade1", "multiply", {FIRST + 8: 0.8, FIRST + 10: 0.8})
+        shot.propagated()
+        shot.host.artist.set("Grade1", "multiply", {FIRST + 8: 0.8, FIRST + 10: 0.5})
+        shot.propagated()
+
+        folders = sorted(tmp_path.rglob(f"work/**/plate.{FIRST}.exr"))
+        assert len(folders) == 2 and folders[0].samefile(folders[1])
+        changed = [
+            frame for frame in FRAMES if len({p.stat().st_ino for p in tmp_path.rglob(f"plate.{frame}.exr")}) == 3
+        ]
+        assert changed == [FIRST + 9, FIRST + 10, FIRST + 11]
+
+
 def test_when_the_artist_goes_to_another_frame_then_the_rendered_plate_is_kept(tmp_path):
     with NukeShot(tmp_path, graded=True) as shot:
         shot.draw().make()
@@ -817,6 +833,21 @@ def test_when_a_read_slides_its_files_then_they_are_read_with_the_offset(tmp_pat
         assert rendered(shot) == []
         assert flow.state.frames == [FIRST, LAST]
         assert worst(shot) < 0.04
+
+
+def test_when_frames_are_negative_then_the_mattes_are_found(tmp_path):
+    with NukeShot(tmp_path, keys=(-5, 6), outline=lambda frame: circle(frame + 1006)) as shot:
+        shot.draw()
+        artist = shot.host.artist
+        artist.set("Read1", "frame_mode", "start at")
+        artist.set("Read1", "frame", "-5")
+        artist.set("root", "last_frame", 6)
+        artist.set("root", "first_frame", -5)
+        shot.make()
+        flow = shot.propagated()
+
+        assert (flow.state.frames, flow.state.keyframes) == ([-5, 6], [-5, 6])
+        assert max(np.abs(alpha(shot, frame) - matte(frame + 1006)).mean() for frame in range(-5, 7)) < 0.04
 
 
 def test_when_the_state_is_stored_then_it_travels_in_the_script(shot, tmp_path):
