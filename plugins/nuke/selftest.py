@@ -1255,16 +1255,22 @@ def op_hashes_change_with_what_is_above(bench: Bench) -> str:
     return "changed" if list(node.opHashes()) != before else "the same"
 
 
-@probe("2.1", "from memory", "the same")
-def op_hashes_come_back_with_the_frame(bench: Bench) -> str:
-    """node.opHashes() of a sequence, asked at one frame, is the same after having been at another."""
-    node = bench.read(bench.sequence())
+@probe("2.1", "NPR, from memory", ["changed", "the same", "the same"])
+def op_hashes_of_a_framehold_go_by_the_frame_it_holds(bench: Bench) -> list[str]:
+    """node.opHashes() of a FrameHold over a sequence: another with another firstFrame, the same when that is put back,
+    and the same at another current frame."""
+    read = bench.read(bench.sequence())
+    hold = bench.paste("FrameHold {\n inputs 0\n firstFrame 1\n name SelfTestHold\n}\n")
+    hold.setInput(0, read)
     nuke.frame(1)
-    before = list(node.opHashes())
+    before = list(hold.opHashes())
+    hold["firstFrame"].setValue(2)
+    other = list(hold.opHashes())
+    hold["firstFrame"].setValue(1)
+    back = list(hold.opHashes())
     nuke.frame(2)
-    node.opHashes()
-    nuke.frame(1)
-    return "changed" if list(node.opHashes()) != before else "the same"
+    elsewhere = list(hold.opHashes())
+    return ["changed" if one != before else "the same" for one in (other, back, elsewhere)]
 
 
 @probe("2.1", "from memory")

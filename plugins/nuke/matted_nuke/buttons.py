@@ -76,7 +76,7 @@ def tick() -> bool:
     return desk().tick()
 
 
-def workflow(node: Any = None) -> Workflow:
+def workflow(node: nuke.Node | str | None = None) -> Workflow:
     """The buttons of a Matted node: a handle, a name, or the one that is selected or the only one in use.
 
     Raises:
@@ -103,7 +103,7 @@ def workflow(node: Any = None) -> Workflow:
 # The menu and the node's buttons
 
 
-def create() -> Any:
+def create() -> nuke.Node | None:
     """Make a Matted node on the selection."""
     with _telling():
         node = make_node(state.save(state.State()))
@@ -111,7 +111,7 @@ def create() -> Any:
         return node
 
 
-def propagate(node: Any = None) -> None:
+def propagate(node: nuke.Node | str | None = None) -> None:
     """Make a matte for every frame."""
     with _telling(node):
         flow = workflow(node)
@@ -121,7 +121,7 @@ def propagate(node: Any = None) -> None:
         _until_done(flow)
 
 
-def suggest(node: Any = None) -> None:
+def suggest(node: nuke.Node | str | None = None) -> None:
     """Name more frames worth rotoscoping next."""
     with _telling(node):
         flow = workflow(node)
@@ -131,7 +131,7 @@ def suggest(node: Any = None) -> None:
         _until_done(flow)
 
 
-def cancel(node: Any = None) -> None:
+def cancel(node: nuke.Node | str | None = None) -> None:
     """Stop; every finished matte stays."""
     with _telling(node):
         flow = workflow(node)
@@ -139,7 +139,7 @@ def cancel(node: Any = None) -> None:
         _until_done(flow)
 
 
-def find_keyframes(node: Any = None) -> None:
+def find_keyframes(node: nuke.Node | str | None = None) -> None:
     """Write the frames keyed in the roto into the keyframes knob."""
     with _telling(node):
         host = _host(workflow(node))
@@ -154,18 +154,18 @@ def find_keyframes(node: Any = None) -> None:
 fill_keyframes = find_keyframes
 
 
-def add_keyframe(node: Any = None) -> None:
+def add_keyframe(node: nuke.Node | str | None = None) -> None:
     """Add the current frame to the keyframes."""
     _edit_keyframes(node, "Matted: Add keyframe", lambda frames: frames | {int(nuke.frame())})
 
 
-def remove_keyframe(node: Any = None, frame: int | None = None) -> None:
+def remove_keyframe(node: nuke.Node | str | None = None, frame: int | None = None) -> None:
     """Take a frame out of the keyframes, the current one unless given."""
     gone = int(nuke.frame()) if frame is None else frame
     _edit_keyframes(node, "Matted: Remove keyframe", lambda frames: frames - {gone})
 
 
-def _edit_keyframes(node: Any, step: str, edit: Any) -> None:
+def _edit_keyframes(node: nuke.Node | str | None, step: str, edit: Any) -> None:
     with _telling(node):
         host = _host(workflow(node))
         frames = sorted(edit(set(host.read_keyframes())))
@@ -173,7 +173,7 @@ def _edit_keyframes(node: Any, step: str, edit: Any) -> None:
             host.group["keyframes"].setValue(" ".join(map(str, frames)))
 
 
-def to_roto(node: Any = None, tolerance: float = 1.0) -> None:
+def to_roto(node: nuke.Node | str | None = None, tolerance: float = 1.0) -> None:
     """Turn the shown object's mattes into editable Bezier shapes with few keys."""
     with _telling(node):
         flow = workflow(node)
@@ -186,7 +186,7 @@ def jump(frame: int) -> None:
     nuke.frame(frame)
 
 
-def show_panel(node: Any = None) -> None:
+def show_panel(node: nuke.Node | str | None = None) -> None:
     """Open the docked panel, on this node."""
     name = workflow(node).host.key if node is not None else ""
     if nuke.GUI:
@@ -195,7 +195,7 @@ def show_panel(node: Any = None) -> None:
         panel.show(name)
 
 
-def remove_leftovers(node: Any = None) -> None:
+def remove_leftovers(node: nuke.Node | str | None = None) -> None:
     """Delete the plate frames rendered for a Matted node; mattes are never touched."""
     with _telling(node):
         flow = workflow(node)
@@ -241,7 +241,7 @@ def diagnostics() -> str:
     return "\n".join(lines)
 
 
-def copy_diagnostics(node: Any = None) -> str:
+def copy_diagnostics(node: nuke.Node | str | None = None) -> str:
     """Put :func:`diagnostics` on the clipboard, or print it in a terminal."""
     told = diagnostics()
     if nuke.GUI:
@@ -256,14 +256,14 @@ def copy_diagnostics(node: Any = None) -> str:
 # Callbacks
 
 
-def opened(node: Any) -> None:
+def opened(node: nuke.Node) -> None:
     """A Matted node appeared, with a script or by pasting: find its job again once the script is loaded."""
     _opened.append(str(node.fullName()))
     if nuke.GUI:
         desk()
 
 
-def attach(node: Any) -> None:
+def attach(node: nuke.Node) -> None:
     """Find a node's job again and work until it is done: what a terminal calls after loading a script."""
     with _telling(node):
         flow = workflow(node)
@@ -271,7 +271,7 @@ def attach(node: Any) -> None:
         _until_done(flow)
 
 
-def shown(node: Any) -> None:
+def shown(node: nuke.Node) -> None:
     """Another object was chosen in the node."""
     with _telling(node):
         workflow(node).show()
@@ -299,7 +299,7 @@ def _host(flow: Workflow) -> NukeHost:
 
 
 @contextlib.contextmanager
-def _telling(node: Any = None) -> Any:
+def _telling(node: nuke.Node | str | None = None) -> Any:
     """Tell the artist what went wrong, in the node's status and in the panel, never in a window."""
     global trouble
     trouble = None

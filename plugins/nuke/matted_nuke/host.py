@@ -11,7 +11,7 @@ import contextlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import nuke
 
@@ -26,6 +26,9 @@ from matted_protocol.connection import data_folder
 from matted_protocol.frames import FrameRange
 from matted_protocol.messages import MatteOptions, Settings
 
+_LAYERS = 3
+"""How many objects the node passes on as layers."""
+
 _LIMITED, _FULL = 2, 20
 """How many nodes above an input are looked at: in limited editions, and else."""
 
@@ -37,13 +40,13 @@ class NukeHost(Host):
         node: its handle; found again by name when an undo made the handle stale.
     """
 
-    def __init__(self, node: Any) -> None:
+    def __init__(self, node: nuke.Node) -> None:
         self.program = f"nuke {nuke.NUKE_VERSION_STRING}"
         self._node = node
         self._name = str(node.fullName())
 
     @property
-    def group(self) -> Any:
+    def group(self) -> nuke.Node:
         """The node's handle, as it is now.
 
         Raises:
@@ -97,10 +100,21 @@ class NukeHost(Host):
             settings=self._settings(),
             mattes=MatteOptions(layout="layers" if self._text("layout") == "layers" else "files"),
             suggestions=int(group["suggestions"].value()),
-            notes=(*notes, *((f"The plate is rendered: {plate.why}.",) if plate.why else ())),
+            notes=(
+                *notes,
+                *self._layer_notes(objects),
+                *((f"The plate is rendered: {plate.why}.",) if plate.why else ()),
+            ),
         )
 
-    def _plate_node(self) -> Any:
+    def _layer_notes(self, objects: Sequence[ObjectSource]) -> tuple[str, ...]:
+        """A Copy passes four channels on: one to the alpha, three as layers."""
+        if self._text("layout") != "layers" or self._text("results").startswith("Reads") or len(objects) <= _LAYERS:
+            return ()
+        names = listed(one.name for one in objects[:_LAYERS])
+        return (f"Only {names} are layers of {self._name}; a Read beside it has every object.",)
+
+    def _plate_node(self) -> nuke.Node:
         found = self.group.input(0)
         if found is None:
             raise HostError(f"{self._name} has no plate.", "Connect the plate to its first input.")
@@ -145,7 +159,7 @@ class NukeHost(Host):
         except ValueError as error:
             raise HostError(f"{self._name}: {error}.", "Correct it on the tab Settings.") from error
 
-    def _frames(self, root: Any, plate_node: Any) -> tuple[int, int, int]:
+    def _frames(self, root: nuke.Node, plate_node: nuke.Node) -> tuple[int, int, int]:
         told = self._text("frames")
         if told:
             try:
@@ -163,7 +177,15 @@ class NukeHost(Host):
             )
         return first, last, 1
 
-    def _plate(self, root: Any, plate_node: Any, read: Any, why: str, frames: tuple[int, int, int], view: str) -> Plate:
+    def _plate(
+        self,
+        root: nuke.Node,
+        plate_node: nuke.Node,
+        read: nuke.Node | None,
+        why: str,
+        frames: tuple[int, int, int],
+        view: str,
+    ) -> Plate:
         picture = plate_node.format()
         files = plates.Files(why=why)
         if read is not None:
@@ -244,7 +266,7 @@ class NukeHost(Host):
         keys = roto.keyframes(found["curves"], first, last)
         return list(keys.frames), keys.notes
 
-    def _roto(self) -> Any:
+    def _roto(self) -> nuke.Node | None:
         """The Roto above the roto input, through Dots; None when another kind of node is there."""
         above = self.group.input(1)
         for nodes_left in reversed(range(self._reach)):
@@ -257,7 +279,7 @@ class NukeHost(Host):
 
     def _out(self) -> str:
         try:
-            told = parse_folder(str(self.group["out"].evaluate() or ""), self._name)
+            told = parse_folder(str(cast("nuke.File_Knob", self.group["out"]).evaluate() or ""), self._name)
         except RuntimeError as error:
             raise HostError(
                 f"{self._name}: the mattes folder cannot be worked out: {error}.", "Correct its expression."
@@ -314,18 +336,18 @@ class NukeHost(Host):
                 frame=frame,
             )
 
-    def _inner(self, name: str) -> Any:
+    def _inner(self, name: str) -> nuke.Node:
         with nuke.root():
             found = nuke.toNode(f"{self._name}.{name}")
         if found is None:
             raise HostError(f"{name} inside {self._name} is gone.", "Make a new Matted node, connected the same way.")
         return found
 
-    def _around(self) -> Any:
+    def _around(self) -> nuke.Group:
         """The group this node is in: a button's script runs with the node itself as the current group."""
         parent = self._name.rpartition(".")[0]
         with nuke.root():
-            return nuke.toNode(parent) if parent else nuke.root()
+            return cast("nuke.Group", nuke.toNode(parent)) if parent else nuke.root()
 
     # Showing
 
@@ -344,7 +366,7 @@ class NukeHost(Host):
             put(self.group["ready"], True)
 
     def _choices(self, names: tuple[str, ...]) -> None:
-        knob = self.group["shown"]
+        knob = cast("nuke.Enumeration_Knob", self.group["shown"])
         if tuple(knob.values()) != names:
             chosen = str(knob.value())
             knob.setValues(list(names))
@@ -356,7 +378,7 @@ class NukeHost(Host):
         copy = self._inner("MattedCopy")
         first = shown if shown in layers else layers[0]
         put(copy["from0"], f"{first}.alpha")
-        for index, name in enumerate(layers[:3], 1):
+        for index, name in enumerate(layers[:_LAYERS], 1):
             put(copy[f"from{index}"], f"{name}.alpha")
             put(copy[f"to{index}"], f"{name}.alpha")
 

@@ -6,7 +6,7 @@ import contextlib
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import nuke
 
@@ -18,7 +18,7 @@ def is_limited() -> bool:
     return bool(nuke.env.get("nc") or nuke.env.get("indie"))
 
 
-def selected_nodes() -> list[Any]:
+def selected_nodes() -> list[nuke.Node]:
     """The nodes that are selected.
 
     Raises:
@@ -33,7 +33,7 @@ def selected_nodes() -> list[Any]:
         ) from error
 
 
-def paste(nk: str) -> Any:
+def paste(nk: str) -> nuke.Node:
     """Make nodes from .nk text; returns the last one made."""
     with tempfile.TemporaryDirectory(prefix="matted-") as folder:
         file = Path(folder) / "paste.nk"
@@ -76,7 +76,7 @@ def same_range() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def held(knob: Any, value: Any) -> Iterator[None]:
+def held(knob: nuke.Knob, value: Any) -> Iterator[None]:
     """Set a knob and put back what was there, keys and expressions too."""
     is_animated = hasattr(knob, "isAnimated") and knob.isAnimated()
     before = knob.toScript() if is_animated else knob.value()
@@ -92,13 +92,13 @@ def held(knob: Any, value: Any) -> Iterator[None]:
             knob.setValue(before)
 
 
-def put(knob: Any, value: Any) -> None:
+def put(knob: nuke.Knob, value: Any) -> None:
     """Set a knob only when that changes it: a script is not modified for nothing."""
     if knob.value() != value:
         knob.setValue(value)
 
 
-def still(roto_node: Any, put_back: contextlib.ExitStack) -> None:
+def still(roto_node: nuke.Node | None, put_back: contextlib.ExitStack) -> None:
     """No motion blur on the roto, whichever of its two kinds it has."""
     if roto_node is None:
         return
@@ -108,16 +108,16 @@ def still(roto_node: Any, put_back: contextlib.ExitStack) -> None:
         put_back.enter_context(held(amount, 0))
 
 
-def load(read: Any, pattern: str, mattes: Mattes) -> None:
+def load(read: nuke.Node, pattern: str, mattes: Mattes) -> None:
     """Show a sequence in a Read: raw, black where there is nothing, and an error only once all should be there."""
     first, last = mattes.frames
     if str(read["file"].value()) != pattern:
         with same_range():
-            read["file"].fromUserText(f"{pattern} {first}-{last}")
+            cast("nuke.File_Knob", read["file"]).fromUserText(f"{pattern} {first}-{last}")
     for name, value in (("first", first), ("last", last), ("origfirst", first), ("origlast", last)):
         put(read[name], value)
     put(read["raw"], True)
     put(read["before"], "black")
     put(read["after"], "black")
     put(read["on_error"], "error" if mattes.complete else "black")
-    read["reload"].execute()
+    cast("nuke.Script_Knob", read["reload"]).execute()

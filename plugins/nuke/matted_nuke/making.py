@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import nuke
 
 from matted_nuke import node as text
@@ -11,14 +9,15 @@ from matted_nuke import roto
 from matted_nuke.knobs import paste, selected_nodes
 
 
-def create(state: str) -> Any:
+def create(state: str) -> nuke.Node:
     """Make a Matted node in the current group, on the selected nodes: a Roto goes to the roto input, else the plate."""
     selected = selected_nodes()[:2]
     rotos = [one for one in selected if one.Class() in roto.CLASSES]
     plates_ = [one for one in selected if one not in rotos]
-    if rotos and not plates_ and rotos[0].input(0) is not None:
-        plates_ = [rotos[0].input(0)]  # a roto is drawn over its plate
-    anchor = (plates_ or rotos or [None])[0]
+    below = rotos[0].input(0) if rotos and not plates_ else None
+    if below is not None:
+        plates_ = [below]  # a roto is drawn over its plate
+    anchor = (plates_ or rotos)[0] if selected else None
     position = None if anchor is None else (int(anchor.xpos()), int(anchor.ypos()) + 120)
     with nuke.Undo("Matted node"):
         node = paste(text.group_text("Matted1", state, position or (0, 0)))

@@ -10,7 +10,8 @@ import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+
+import nuke
 
 _THROUGH = frozenset({"Dot", "NoOp"})
 _VIEW = re.compile(r"%[vV]")
@@ -25,6 +26,9 @@ _NUKE_SPACES = {"linear": "lin_rec709", "sRGB": "srgb_tx", "Gamma2.2": "g22_rec7
 
 WORKING = "lin_rec709"
 """What Nuke's own colour management works in."""
+
+_SHARED = frozenset({"ACEScg", "ACES - ACEScg", "ACES2065-1", "ACES - ACES2065-1", "scene_linear"})
+"""Spaces that the configurations inside Nuke and the daemon's own know by the same names."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +51,7 @@ class Files:
     why: str = ""
 
 
-def find_read(node: Any, limit: int) -> tuple[Any, str]:
+def find_read(node: nuke.Node | None, limit: int) -> tuple[nuke.Node | None, str]:
     """Follow Dots and NoOps up from a node to a Read: (Read, '') or (None, why not).
 
     Args:
@@ -66,7 +70,7 @@ def find_read(node: Any, limit: int) -> tuple[Any, str]:
     return None, "many nodes stand between the Read and the Matted node"
 
 
-def read_files(read: Any, root: Any, frames: tuple[int, int], view: str) -> Files:
+def read_files(read: nuke.Node, root: nuke.Node, frames: tuple[int, int], view: str) -> Files:
     """The files of a Read, if the daemon can take them as they are for ``frames`` (first, last)."""
     why = _changed(read)
     if why:
@@ -91,7 +95,7 @@ def read_files(read: Any, root: Any, frames: tuple[int, int], view: str) -> File
     return Files(path, slid, first, last, colours)
 
 
-def _changed(read: Any) -> str:
+def _changed(read: nuke.Node) -> str:
     """How a Read shows its files other than they are; '' when it does not."""
     if _is_on(read, "disable"):
         return "is disabled"
@@ -115,12 +119,12 @@ def _has_gaps(pattern: str, first: int, last: int) -> bool:
     return any(one not in there for one in named)
 
 
-def _is_on(node: Any, name: str) -> bool:
+def _is_on(node: nuke.Node, name: str) -> bool:
     knob = node.knob(name)
     return knob is not None and bool(knob.value())
 
 
-def _offset(read: Any) -> int | None:
+def _offset(read: nuke.Node) -> int | None:
     """What to add to Nuke's frame to get the file's; None when an expression says."""
     text = str(read["frame"].value()).strip()
     if not text:
@@ -135,13 +139,13 @@ def _offset(read: Any) -> int | None:
     return number if mode == "offset" else None
 
 
-def manages_by_ocio(root: Any) -> bool:
+def manages_by_ocio(root: nuke.Node) -> bool:
     """Whether the script's colours go by OpenColorIO."""
     knob = root.knob("colorManagement")
     return knob is not None and str(knob.value()) == "OCIO"
 
 
-def _config(root: Any) -> str | None:
+def _config(root: nuke.Node) -> str | None:
     """The path of a configuration that others can open too; None for those inside Nuke."""
     knob = root.knob("OCIO_config")
     if knob is not None and str(knob.value()) == "custom":
@@ -151,21 +155,21 @@ def _config(root: Any) -> str | None:
     return os.environ.get("OCIO") or None
 
 
-def working_colours(root: Any) -> Colours:
+def working_colours(root: nuke.Node) -> Colours:
     """What a raw render of the script's stream is in."""
     if not manages_by_ocio(root):
         return Colours(WORKING)
     knob = root.knob("workingSpaceLUT")
-    return Colours(_plain(str(knob.value())) if knob is not None else "scene_linear", _config(root))
+    return _shared(_plain(str(knob.value())) if knob is not None else "scene_linear", root) or Colours("scene_linear")
 
 
-def read_colours(read: Any, root: Any, extension: str) -> Colours | None:
+def read_colours(read: nuke.Node, root: nuke.Node, extension: str) -> Colours | None:
     """What a Read takes its files to be in; None when only Nuke knows."""
     if _is_on(read, "raw"):
         return working_colours(root)
     space = _plain(str(read["colorspace"].value()))
     if manages_by_ocio(root):
-        return None if space.startswith("default") else Colours(space, _config(root))
+        return None if space.startswith("default") else _shared(space, root)
     if space.startswith("default"):
         default = _default(root, extension)
         if default is None:
@@ -175,12 +179,21 @@ def read_colours(read: Any, root: Any, extension: str) -> Colours | None:
     return None if known is None else Colours(known)
 
 
+def _shared(space: str, root: nuke.Node) -> Colours | None:
+    """A space of the script's OpenColorIO configuration, if the daemon can know it too."""
+    config = _config(root)
+    if config is None and str(root["OCIO_config"].value()) == "nuke-default":
+        known = WORKING if space == "scene_linear" else _NUKE_SPACES.get(space)
+        return None if known is None else Colours(known)
+    return Colours(space, config) if config is not None or space in _SHARED else None
+
+
 def _plain(text: str) -> str:
     """A colour space's name without what menus add: ``name<TAB>label``."""
     return text.split("\t")[0].strip()
 
 
-def _default(root: Any, extension: str) -> str | None:
+def _default(root: nuke.Node, extension: str) -> str | None:
     """The space Nuke's own colour management gives these files; None when it hangs on their bit depth."""
     if extension in ("exr", "hdr"):
         return _root_space(root, "floatLut")
@@ -190,6 +203,6 @@ def _default(root: Any, extension: str) -> str | None:
     return eight if eight == sixteen and extension == "png" else None
 
 
-def _root_space(root: Any, name: str) -> str | None:
+def _root_space(root: nuke.Node, name: str) -> str | None:
     knob = root.knob(name)
     return None if knob is None else _plain(str(knob.value()))

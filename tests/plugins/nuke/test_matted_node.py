@@ -819,6 +819,44 @@ def test_when_objects_are_layers_then_the_node_carries_them(shot):
     assert np.array_equal(image["rgba.alpha"], image["hero.alpha"])
 
 
+def test_when_there_are_more_objects_than_layers_then_the_artist_is_told(shot):
+    shot.host.artist.set("Matted1", "objects", "a b=rgba.red c=rgba.green d=rgba.blue")
+    shot.host.artist.set("Matted1", "layout", "layers")
+    shot.press("propagate")
+    flow = shot.settle()
+
+    assert any("Only a, b, c are layers" in note for note in flow.report.notes), flow.report
+
+
+BUILT_IN = "fn-nuke_cg-config-v1.0.0_aces-v1.3_ocio-v2.1"
+
+
+@pytest.mark.parametrize(
+    ("config", "space", "told"),
+    [
+        ("nuke-default", "linear", (True, "lin_rec709", None)),
+        ("nuke-default", "SLog3", (False, "lin_rec709", None)),
+        (BUILT_IN, "sRGB", (False, "scene_linear", None)),
+        ("custom", "sRGB", (True, "sRGB", "/studio/config.ocio")),
+        ("custom", "default", (False, "linear", "/studio/config.ocio")),
+    ],
+    ids=["curves", "camera", "inside", "studio", "default"],
+)
+def test_when_colours_go_by_opencolorio_then_only_names_the_daemon_knows_are_sent(
+    shot, monkeypatch, config, space, told
+):
+    monkeypatch.delenv("OCIO", raising=False)
+    for knob, value in (("colorManagement", "OCIO"), ("OCIO_config", config)):
+        shot.host.artist.set("root", knob, value)
+    shot.host.artist.set("root", "customOCIOConfigPath", "/studio/config.ocio")
+    shot.host.artist.set("Read1", "colorspace", space)
+    from matted_nuke.host import NukeHost
+
+    plate = NukeHost(shot.host.module.toNode("Matted1")).read().plate
+
+    assert (plate.path is not None, plate.colorspace, plate.ocio) == told
+
+
 def test_when_a_read_slides_its_files_then_they_are_read_with_the_offset(tmp_path):
     plate = write(tmp_path / "slid", offset=-1000)
     with NukeShot(tmp_path, plate=plate) as shot:
