@@ -173,11 +173,12 @@ def _edit_keyframes(node: nuke.Node | str | None, step: str, edit: Any) -> None:
             host.group["keyframes"].setValue(" ".join(map(str, frames)))
 
 
-def to_roto(node: nuke.Node | str | None = None, tolerance: float = 1.0) -> None:
-    """Turn the shown object's mattes into editable Bezier shapes with few keys."""
+def to_roto(node: nuke.Node | str | None = None) -> None:
+    """Turn the shown object's mattes into editable Bezier shapes with few keys, within the node's tolerance."""
     with _telling(node):
         flow = workflow(node)
-        flow.make_shapes(str(_host(flow).group["shown"].value()), tolerance)
+        group = _host(flow).group
+        flow.make_shapes(str(group["shown"].value()), min(max(float(group["tolerance"].value()), 0.25), 100.0))
         _until_done(flow)
 
 

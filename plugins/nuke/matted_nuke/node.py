@@ -47,7 +47,7 @@ def _knob(kind: int, name: str, label: str, tip: str, extra: str = "") -> str:
     return f" addUserKnob {{{kind} {name} l {quoted(label)} t {quoted(tip)}{extra}}}"
 
 
-_TAB, _STRING, _FILE, _INT, _ENUM, _BOOL, _TEXT = 20, 1, 2, 3, 4, 6, 26
+_TAB, _STRING, _FILE, _INT, _ENUM, _BOOL, _NUMBER, _TEXT = 20, 1, 2, 3, 4, 6, 7, 26
 
 
 def _knobs(state: str) -> list[str]:
@@ -124,6 +124,15 @@ def _knobs(state: str) -> list[str]:
             "Make a Roto with editable shapes of the shown object's mattes, with few keys.",
             new_line=True,
         ),
+        _knob(
+            _NUMBER,
+            "tolerance",
+            "within",
+            "How far, in pixels, a shape may be from its matte. More gives fewer points and keys: 1 for clean mattes, "
+            "2 to 4 for rough ones.",
+            " -STARTLINE",
+        ),
+        " tolerance 2",
         f" addUserKnob {{{_TAB} settings l Settings}}",
         _knob(
             _STRING,

@@ -919,6 +919,7 @@ def test_when_the_rendered_plate_is_removed_then_mattes_stay(tmp_path):
 def test_when_mattes_become_shapes_then_the_roto_draws_what_the_mattes_show_and_it_is_one_undo_step(shot):
     shot.propagated()
     before = set(shot.host.artist.nodes())
+    shot.host.artist.set("Matted1", "tolerance", 1)
     shot.host.undo_steps.clear()
     shot.press("to_roto")
     flow = shot.settle()
