@@ -383,6 +383,30 @@ def test_when_the_host_was_killed_before_saving_then_the_file_knows_the_job(serv
     assert (again.state.done, again.state.job_state) == (8, "done")
 
 
+def test_when_a_project_is_opened_as_it_was_saved_then_nothing_in_it_is_touched(desk, on_disk):
+    propagated(desk, on_disk)
+    desk.forget()
+
+    later = FakeHost(on_disk.asked.out, stored=on_disk.project)
+    desk.open(later).attach()
+    settle(desk)
+
+    assert (later.shown, later.marks, later.said) == ([], None, [])
+
+
+def test_when_a_project_was_not_saved_after_the_job_then_its_mattes_are_shown(desk, on_disk):
+    on_disk.project = state.save(state.State())
+    before = on_disk.project
+    flow = propagated(desk, on_disk)
+    desk.forget()
+
+    later = FakeHost(on_disk.asked.out, stored=before)
+    desk.open(later).attach()
+    settle(desk)
+
+    assert later.shown[-1].complete and later.marks == ([FIRST], [frame for frame, _ in flow.suggestions])
+
+
 def test_when_the_daemon_forgot_the_job_then_it_says_the_mattes_are_still_there(desk, on_disk, served):
     flow = propagated(desk, on_disk)
     flow.state.job_state = "running"

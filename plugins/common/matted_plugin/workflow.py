@@ -38,8 +38,10 @@ class Workflow:
 
     def __init__(self, host: Host, daemon: Daemon) -> None:
         self.host = host
-        self.state = state.load(host.stored(), host.place)
+        stored = host.stored()
+        self.state = state.load(stored, host.place)
         self.report = Report()
+        self._is_news = state.parse(stored) != self.state
         self._daemon = daemon
         self._action: Action | None = None
         self._cancelling = ""
@@ -69,8 +71,9 @@ class Workflow:
         """Find the job again after the project or the host was closed."""
         if self.state.running:
             self._start("Attach", self._attach())
-        elif self.state.folder and self.state.files:
+        elif self._is_news:  # the project was not saved since
             self._show(complete=self.state.job_state == "done")
+            self._mark()
 
     def cancel(self) -> None:
         """Stop what is being done here and the job in the daemon; every finished matte stays."""
