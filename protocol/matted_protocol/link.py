@@ -167,9 +167,13 @@ class Link:
             self._poller.register(self._ears, zmq.POLLIN)
             while not self._stopping.is_set():
                 self._poller.poll(100 if self._needed() else 5000)
-                self._do_calls()
-                self._receive()
-                self._look_after(time.monotonic())
+                try:
+                    self._do_calls()
+                    self._receive()
+                    self._look_after(time.monotonic())
+                except zmq.Again:  # a send found that the connection has ended since the last look at it
+                    ended = None if self._dealer is None else self._dealer.trouble()
+                    self._lose(ended or LOST, "the connection ended")
         except Exception:
             _LOG.exception("the connection to the daemon failed")
         finally:

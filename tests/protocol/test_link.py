@@ -19,6 +19,7 @@ from matted_protocol import link
 from matted_protocol import messages as m
 from matted_protocol.client import Client
 from matted_protocol.connection import read_connection, write_connection
+from matted_protocol.dealer import Dealer
 from matted_protocol.errors import DaemonError
 
 
@@ -234,6 +235,22 @@ def test_when_a_key_is_taken_back_under_a_watch_then_following_ends_with_refused
                 list(events)
 
     assert caught.value.code == "refused"
+
+
+@pytest.mark.parametrize("again", [0, 1], ids=["request", "greeting"])
+def test_when_a_send_finds_that_the_connection_has_ended_then_it_is_made_anew(daemon, client, monkeypatch, again):
+    original, refused = Dealer.send, []
+
+    def send(self, *arguments):
+        if len(refused) <= again:
+            refused.append(True)
+            raise zmq.Again
+        return original(self, *arguments)
+
+    monkeypatch.setattr(Dealer, "send", send)
+
+    assert client.ping().instance == daemon.instance
+    assert len(refused) == again + 1
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals")
