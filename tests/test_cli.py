@@ -141,6 +141,7 @@ def test_when_ocio_names_no_config_then_check_says_so_and_fails(monkeypatch):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C reaches a whole console on Windows")
+@pytest.mark.slow
 def test_when_ctrl_c_is_pressed_then_it_stops_within_a_frame_and_the_same_command_finishes(shot):
     write_plate(shot / "long", range(1, 120))
     write_masks(shot / "long-masks", [])

@@ -95,7 +95,8 @@ def test_when_it_serves_then_file_status_and_log_say_so_and_a_second_one_and_sto
     assert re.fullmatch(r"[0-9a-f]{32}", line["request"]) and line["type"] == "list_keyframes"
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_when_a_signal_stops_it_during_a_job_then_the_job_goes_on_at_the_next_start(tmp_path, shot, number):
     with DaemonProcess(tmp_path / "daemon") as daemon:
         client = daemon.start().client()

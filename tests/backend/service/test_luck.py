@@ -85,14 +85,17 @@ def survive(tmp_path, shot, kills, *, at_keyframe=False, at_propagate=False):
     assert left == []
 
 
+@pytest.mark.slow
 def test_when_the_daemon_is_killed_right_after_it_accepted_then_keyframe_and_job_are_there(tmp_path, shot):
     survive(tmp_path, shot, kills=(), at_keyframe=True, at_propagate=True)
 
 
+@pytest.mark.slow
 def test_when_the_daemon_is_killed_in_the_middle_then_the_job_goes_on_and_each_event_comes_once(tmp_path, shot):
     survive(tmp_path, shot, kills=(9,))
 
 
+@pytest.mark.slow
 def test_when_frames_are_added_to_the_plate_while_a_job_waits_then_it_goes_on_with_those_it_was_asked_for(
     tmp_path, shot
 ):

@@ -78,8 +78,15 @@ def with_status(results, status):
 
 @pytest.mark.parametrize(
     ("version", "edition"),
-    [("14.0", "full"), ("15.1", "full"), ("16.0", "full"), ("17.0", "full"), ("16.0", "nc"), ("17.1", "indie")],
-    ids=lambda value: value,
+    [
+        ("14.0", "full"),
+        ("16.0", "nc"),
+        *(
+            pytest.param(*one, marks=pytest.mark.slow)
+            for one in (("15.1", "full"), ("16.0", "full"), ("17.1", "indie"))
+        ),
+        ("17.0", "full"),
+    ],
 )
 def test_when_nuke_is_as_expected_then_every_probe_passes_or_says_why_it_was_not_asked(folder, version, edition):
     done = terminal(folder / "out.json", version=version, edition=edition)
