@@ -100,6 +100,11 @@ class Desk:
         return heard
 
     @property
+    def acting(self) -> bool:
+        """Whether an action is on its way here, if only waiting for an answer."""
+        return any(one.busy for one in self._workflows)
+
+    @property
     def busy(self) -> bool:
         """Whether something is being done for a shot, here or in the daemon."""
         return any(one.busy or one.state.running for one in self._workflows)

@@ -53,7 +53,7 @@ def desk() -> Desk:
         if nuke.GUI:
             from matted_nuke import panel
 
-            panel.start_clock(tick)
+            panel.start_clock(_turn)
     return _desk
 
 
@@ -74,6 +74,11 @@ def tick() -> bool:
             with contextlib.suppress(Gone):
                 desk().open(NukeHost(node)).attach()
     return desk().tick()
+
+
+def _turn() -> bool:
+    """A turn of the clock, which stays quick while an action waits for an answer."""
+    return tick() or desk().acting
 
 
 def workflow(node: nuke.Node | str | None = None) -> Workflow:
