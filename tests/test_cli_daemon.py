@@ -117,6 +117,7 @@ def test_when_the_plate_is_damaged_then_the_error_is_the_one_of_a_local_run(shot
     assert json.loads(there.stdout) == json.loads(here.stdout)
 
 
+@pytest.mark.slow
 def test_when_interrupted_then_the_daemons_job_is_cancelled_and_goes_on_later(shot, daemon):
     shutil.rmtree(shot / "plate")
     write_plate(shot / "plate", range(1001, 1201))

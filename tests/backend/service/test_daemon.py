@@ -117,6 +117,7 @@ def test_when_a_signal_stops_it_during_a_job_then_the_job_goes_on_at_the_next_st
         assert not any("Traceback" in line or '"traceback"' in line for line in daemon.lines)
 
 
+@pytest.mark.slow
 def test_when_it_was_killed_then_whoever_connects_starts_it_again(daemon, client):
     stale = read_connection(daemon.file)
     instance = client.ping().instance

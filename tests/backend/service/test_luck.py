@@ -171,6 +171,7 @@ time.time = _jumped
 """
 
 
+@pytest.mark.slow
 def test_when_the_clock_jumps_by_days_then_the_job_ends_in_order_and_nobody_is_cut_off(tmp_path, shot):
     flag = tmp_path / "jump"
     with DaemonProcess(tmp_path / "daemon", program=JUMPING.format(flag=str(flag))) as daemon:
