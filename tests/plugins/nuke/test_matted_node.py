@@ -9,6 +9,7 @@ import OpenImageIO as oiio
 import pytest
 
 from fakes.drawn_plate import FIRST, HEIGHT, LAST, WIDTH, circle, matte, write
+from fakes.drawn_shot import save
 from fakes.nuke_rotopaint import artist_bezier
 from fakes.nuke_shot import NukeShot
 from fakes.running_daemon import DaemonHere, files_in
@@ -452,6 +453,24 @@ def test_when_the_roto_has_another_format_then_masks_have_the_plates(shot):
     shot.propagated()
 
     assert worst(shot) < 0.05
+
+
+@pytest.mark.parametrize("kind", ["Read", "Cryptomatte"])
+def test_when_masks_come_from_something_else_than_a_roto_then_the_typed_frames_are_taken(shot, tmp_path, kind):
+    for frame in (FIRST, LAST):
+        save(tmp_path / f"mask.{frame}.exr", matte(frame)[..., None].astype(np.float16), ("A",))
+    artist = shot.host.artist
+    ends = {"first": FIRST, "last": LAST, "origfirst": FIRST, "origlast": LAST, "raw": True}
+    artist.node("Read", "Masks", file=(tmp_path / "mask.%04d.exr").as_posix(), on_error="black", **ends)
+    if kind == "Cryptomatte":
+        artist.node("Cryptomatte", "Pick")
+        artist.connect("Pick", 0, "Masks")
+    artist.connect("Matted1", 1, "Pick" if kind == "Cryptomatte" else "Masks")
+    artist.set("Matted1", "keyframes", f"{FIRST} {LAST}")
+    flow = shot.propagated()
+
+    assert flow.state.keyframes == [FIRST, LAST]
+    assert worst(shot) < 0.04
 
 
 def test_when_the_matte_is_not_in_the_alpha_then_its_channel_is_taken(tmp_path):
