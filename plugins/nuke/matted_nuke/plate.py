@@ -21,7 +21,7 @@ _MOVIES = frozenset({"mov", "mp4", "mxf", "avi", "mkv", "m4v"})
 _RAWS = frozenset({"r3d", "ari", "arx", "braw", "cin", "dpx", "dng"})
 """Formats that Nuke decodes by settings of its own, or whose log encoding has a gamut only its config knows."""
 
-_NUKE_SPACES = {"linear": "lin_rec709", "sRGB": "srgb_tx", "Gamma2.2": "g22_rec709_tx"}
+_NUKE_SPACES = {"linear": "lin_rec709", "scene_linear": "lin_rec709", "sRGB": "srgb_tx", "Gamma2.2": "g22_rec709_tx"}
 """Curves of Nuke's own colour management by their names in OpenColorIO's built-in configs. The others are rendered."""
 
 WORKING = "lin_rec709"
@@ -159,6 +159,8 @@ def working_colours(root: nuke.Node) -> Colours:
     """What a raw render of the script's stream is in."""
     if not manages_by_ocio(root):
         return Colours(WORKING)
+    if _config(root) is None and str(root["OCIO_config"].value()) == "nuke-default":
+        return Colours(WORKING)
     knob = root.knob("workingSpaceLUT")
     return _shared(_plain(str(knob.value())) if knob is not None else "scene_linear", root) or Colours("scene_linear")
 
@@ -183,7 +185,7 @@ def _shared(space: str, root: nuke.Node) -> Colours | None:
     """A space of the script's OpenColorIO configuration, if the daemon can know it too."""
     config = _config(root)
     if config is None and str(root["OCIO_config"].value()) == "nuke-default":
-        known = WORKING if space == "scene_linear" else _NUKE_SPACES.get(space)
+        known = _NUKE_SPACES.get(space)
         return None if known is None else Colours(known)
     return Colours(space, config) if config is not None or space in _SHARED else None
 
