@@ -12,18 +12,10 @@ from fakes.drawn_plate import FIRST, HEIGHT, LAST, WIDTH, circle, matte, write
 from fakes.drawn_shot import save
 from fakes.nuke_rotopaint import artist_bezier
 from fakes.nuke_shot import NukeShot
-from fakes.running_daemon import DaemonHere, files_in
+from fakes.running_daemon import files_in
 
 FRAMES = range(FIRST, LAST + 1)
 VERSIONS = [(14, 1, 8), (15, 1, 5), (16, 0, 9), (17, 0, 3)]
-
-
-@pytest.fixture(scope="module")
-def daemon(tmp_path_factory):
-    """One real daemon for all of these."""
-    with DaemonHere(tmp_path_factory.mktemp("daemon")) as running:
-        running.client()
-        yield running
 
 
 @pytest.fixture(autouse=True)

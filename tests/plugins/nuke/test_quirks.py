@@ -18,7 +18,6 @@ from fakes.drawn_plate import FIRST, HEIGHT, LAST, WIDTH, matte, picture, write
 from fakes.nuke import Nuke
 from fakes.nuke_rotopaint import artist_bezier
 from fakes.nuke_shot import NukeShot
-from fakes.running_daemon import DaemonHere
 from matted_plugin.host import HostError, Mattes, Rendering, Shape
 from matted_protocol.client import Client
 
@@ -29,14 +28,6 @@ SOURCES = [
     for file in sorted((ROOT / folder).rglob("*.py"))
     if file.name != "selftest.py"  # what it asks a real Nuke is what the plugin must not do
 ]
-
-
-@pytest.fixture(scope="module")
-def daemon(tmp_path_factory):
-    """One real daemon for those that need mattes."""
-    with DaemonHere(tmp_path_factory.mktemp("daemon")) as running:
-        running.client()
-        yield running
 
 
 @pytest.fixture(autouse=True)
