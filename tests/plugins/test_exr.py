@@ -1,4 +1,7 @@
-"""The reader of what hosts render for the wire, against OpenImageIO's writer."""
+"""The reader and the writer of what hosts render for the wire, against OpenImageIO's."""
+
+import struct
+import zlib
 
 import numpy as np
 import OpenImageIO as oiio
@@ -46,12 +49,13 @@ def test_when_a_file_is_plain_then_its_pixels_come_as_they_are(tmp_path, kind, d
     left=st.integers(-12, 12),
     top=st.integers(-12, 12),
     full=st.tuples(st.integers(1, 9), st.integers(1, 9)),
+    compression=st.sampled_from(["none", "zip", "zips"]),
 )
 def test_when_data_and_display_windows_differ_then_it_is_what_openimageio_reads(
-    tmp_path_factory, width, height, left, top, full
+    tmp_path_factory, width, height, left, top, full, compression
 ):
     path = tmp_path_factory.mktemp("exr") / "a.exr"
-    write(path, ramp(height, width, 2), ("A", "Z"), data=(left, top), display=full)
+    write(path, ramp(height, width, 2), ("A", "Z"), data=(left, top), display=full, compression=compression)
 
     size, _, content = exr.read_pixels(path, ("Z", "A"))
 
@@ -71,8 +75,12 @@ def test_when_only_the_header_is_wanted_then_names_come_in_the_files_order(tmp_p
 
 @pytest.mark.parametrize(
     ("change", "says"),
-    [({"compression": "zips"}, "compressed"), ({"kind": "uint", "names": ("R", "G", "B")}, "half nor")],
-    ids=["compressed", "integers"],
+    [
+        ({"compression": "piz"}, "compressed with PIZ"),
+        ({"compression": "dwaa"}, "compressed with DWAA"),
+        ({"kind": "uint", "names": ("R", "G", "B")}, "half nor"),
+    ],
+    ids=["piz", "dwaa", "integers"],
 )
 def test_when_the_file_is_of_another_kind_then_it_says_which(tmp_path, change, says):
     kind = change.pop("kind", "half")
@@ -90,16 +98,124 @@ def test_when_a_channel_is_missing_then_the_others_are_named(tmp_path):
         exr.read_pixels(tmp_path / "a.exr", ("A",))
 
 
-@settings(max_examples=150, deadline=None)
-@given(data=st.data())
-def test_when_a_file_is_damaged_then_it_is_refused_and_nothing_else_happens(tmp_path_factory, data):
+@settings(max_examples=60, deadline=None)
+@given(data=st.data(), compression=st.sampled_from(["zip", "zips"]), kind=st.sampled_from(["half", "float"]))
+def test_when_a_file_is_zipped_then_its_pixels_come_as_they_are(tmp_path_factory, data, compression, kind):
     path = tmp_path_factory.mktemp("exr") / "a.exr"
-    write(path, ramp(4, 6, 3), ("R", "G", "B"))
+    height, width = data.draw(st.integers(1, 40)), data.draw(st.integers(1, 30))
+    random = np.random.default_rng(data.draw(st.integers(0, 9)))
+    # Few levels zip, many do not: both ways a block can lie in the file are tried.
+    pixels = random.integers(0, data.draw(st.sampled_from([2, 60000])), (height, width, 4))
+    pixels = (pixels / 7 - 3).astype(np.float16 if kind == "half" else np.float32)
+    write(path, pixels, ("R", "G", "B", "A"), compression=compression, kind=kind)
+
+    size, told, content = exr.read_pixels(path, ("R", "G", "B", "A"))
+
+    assert (size, told) == ((width, height), kind)
+    assert np.array_equal(np.frombuffer(content, pixels.dtype).reshape(pixels.shape), pixels)
+
+
+def test_when_a_zipped_hd_frame_is_read_then_its_alpha_comes_as_it_is(tmp_path):
+    pixels = np.random.default_rng(1).random((1080, 1920, 4)).astype(np.float16)
+    write(tmp_path / "a.exr", pixels, ("R", "G", "B", "A"), compression="zip")
+
+    _, _, content = exr.read_pixels(tmp_path / "a.exr", ("A",))
+
+    assert np.array_equal(np.frombuffer(content, np.float16).reshape(1080, 1920), pixels[..., 3])
+
+
+NAMES = st.lists(
+    st.sampled_from(["R", "G", "B", "A", "Z", "hero.alpha", "x" * 40]), min_size=1, max_size=5, unique=True
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(names=NAMES, width=st.integers(1, 20), height=st.integers(1, 20), kind=st.sampled_from(["half", "float"]))
+def test_when_pixels_are_written_then_openimageio_reads_the_same(tmp_path_factory, names, width, height, kind):
+    path = tmp_path_factory.mktemp("exr") / "a.exr"
+    pixels = ramp(height, width, len(names), np.float16 if kind == "half" else np.float32)
+
+    exr.write_pixels(path, (width, height), names, kind, pixels.tobytes())
+
+    file = oiio.ImageInput.open(str(path))
+    spec = file.spec()
+    found = file.read_image(oiio.HALF if kind == "half" else oiio.FLOAT).reshape(height, width, len(names))
+    file.close()
+    order = [spec.channelnames.index(name) for name in names]
+    assert str(spec.format) == kind
+    assert spec.getattribute("compression") == "none"
+    assert (spec.full_width, spec.full_height, spec.x, spec.y) == (width, height, 0, 0)
+    assert np.array_equal(found[..., order], pixels)
+    assert exr.read_pixels(path, names) == ((width, height), kind, pixels.tobytes())
+
+
+def test_when_the_same_pixels_are_written_twice_then_the_files_are_the_same_and_alone(tmp_path):
+    for name in ("a.exr", "b.exr", "a.exr"):
+        exr.write_pixels(tmp_path / name, (3, 2), ("A",), "half", bytes(12))
+
+    assert (tmp_path / "a.exr").read_bytes() == (tmp_path / "b.exr").read_bytes()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.exr", "b.exr"]
+
+
+@pytest.mark.parametrize(
+    ("size", "channels", "content", "says"),
+    [
+        ((3, 2), ("A",), bytes(10), "5 values do not fill 3 x 2"),
+        ((0, 2), ("A",), b"", "no picture"),
+        ((3, 2), ("A", "A"), bytes(24), "no picture"),
+        ((3, 2), (), b"", "no picture"),
+    ],
+    ids=["short", "empty", "twice", "none"],
+)
+def test_when_what_is_to_be_written_makes_no_picture_then_nothing_is_written(tmp_path, size, channels, content, says):
+    with pytest.raises(exr.ExrError, match=says):
+        exr.write_pixels(tmp_path / "a.exr", size, channels, "half", content)
+
+    assert not list(tmp_path.iterdir())
+
+
+def test_when_the_folder_cannot_be_written_then_nothing_half_made_stays(tmp_path):
+    (tmp_path / "a.exr").mkdir()
+
+    with pytest.raises(OSError):
+        exr.write_pixels(tmp_path / "a.exr", (3, 2), ("A",), "half", bytes(12))
+
+    assert [path.name for path in tmp_path.iterdir()] == ["a.exr"]
+
+
+def test_when_a_header_asks_for_more_than_a_picture_then_it_is_refused_before_memory_is_taken(tmp_path):
+    write(tmp_path / "a.exr", ramp(4, 4, 3), ("R", "G", "B"))
+    content = bytearray((tmp_path / "a.exr").read_bytes())
+    place = content.index(b"displayWindow\0box2i\0") + 20 + 4
+    content[place : place + 16] = struct.pack("<4i", 0, 0, 32767, 32767)
+    (tmp_path / "a.exr").write_bytes(content)
+
+    with pytest.raises(exr.ExrError, match="32768 x 32768"):
+        exr.read_pixels(tmp_path / "a.exr", ("R", "G", "B"))
+
+
+def test_when_a_zipped_block_swells_beyond_its_lines_then_it_is_refused(tmp_path):
+    write(tmp_path / "a.exr", np.zeros((1, 64, 3), np.float16), ("R", "G", "B"), compression="zips")
+    content = bytearray((tmp_path / "a.exr").read_bytes())
+    header = exr.read_header(bytes(content))
+    swelling = zlib.compress(bytes(200_000))
+    content[header.end + 8 :] = struct.pack("<ii", 0, len(swelling)) + swelling
+    (tmp_path / "a.exr").write_bytes(content)
+
+    with pytest.raises(exr.ExrError, match="damaged"):
+        exr.read_pixels(tmp_path / "a.exr", ("R", "G", "B"))
+
+
+@settings(max_examples=150, deadline=None)
+@given(data=st.data(), compression=st.sampled_from(["none", "zip", "zips"]))
+def test_when_a_file_is_damaged_then_it_is_refused_and_nothing_else_happens(tmp_path_factory, data, compression):
+    path = tmp_path_factory.mktemp("exr") / "a.exr"
+    write(path, ramp(4, 6, 3) * 0, ("R", "G", "B"), compression=compression)
     content = bytearray(path.read_bytes())
     if data.draw(st.booleans()):
         content = content[: data.draw(st.integers(0, len(content) - 1))]
     else:
-        content[data.draw(st.integers(0, 400))] = data.draw(st.integers(0, 255))
+        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
     path.write_bytes(content)
 
     try:
