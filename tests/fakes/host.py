@@ -71,7 +71,12 @@ class FakeHost(Host):
         self._here()
         return self.looks.get(frame, "as drawn")
 
-    def render(self, rendering):
+    def render(self, renderings):
+        for rendering in renderings:
+            self._render(rendering)
+            yield rendering
+
+    def _render(self, rendering):
         self._here()
         self.rendered.append((rendering.frame, rendering.channel))
         if rendering.frame in self.fails:
@@ -109,6 +114,11 @@ class FakeHost(Host):
     def store(self, text):
         self._here()
         self.project = text
+
+
+def render_one(host, rendering):
+    """Have a host render one frame."""
+    assert [made for made in host.render([rendering]) if made is not None] == [rendering]
 
 
 def refusal(frame):

@@ -7,7 +7,7 @@ import OpenImageIO as oiio
 import pytest
 
 from fakes import drawn_plate, drawn_shot
-from fakes.host import FakeHost
+from fakes.host import FakeHost, render_one
 from fakes.nuke_shot import NukeShot
 from matted_plugin import exr, state
 from matted_plugin.host import Asked, Gone, Mattes, Rendering
@@ -111,7 +111,7 @@ def test_when_a_plate_frame_is_rendered_then_it_is_the_picture_in_half_float_and
     place, tmp_path, compressed
 ):
     path = tmp_path / "frame.exr"
-    place.host.render(Rendering(place.first + 2, path.as_posix(), None, compressed))
+    render_one(place.host, Rendering(place.first + 2, path.as_posix(), None, compressed))
 
     image, content = pixels(path)
     assert str(image.spec().format) == "half"
@@ -123,7 +123,7 @@ def test_when_a_plate_frame_is_rendered_then_it_is_the_picture_in_half_float_and
 
 def test_when_pixels_are_wanted_then_the_file_can_be_read_back_without_a_library(place, tmp_path):
     path = tmp_path / "frame.exr"
-    place.host.render(Rendering(place.first, path.as_posix(), None, False))
+    render_one(place.host, Rendering(place.first, path.as_posix(), None, False))
 
     size, dtype, content = exr.read_pixels(path, ("R", "G", "B"))
     assert (size, dtype) == (place.size, "half")
@@ -134,7 +134,7 @@ def test_when_pixels_are_wanted_then_the_file_can_be_read_back_without_a_library
 @pytest.mark.parametrize("compressed", [True, False], ids=["compressed", "plain"])
 def test_when_a_mask_is_rendered_then_the_file_has_that_channel_alone(place, tmp_path, compressed):
     path = tmp_path / "mask.exr"
-    place.host.render(Rendering(place.first, path.as_posix(), place.channel, compressed))
+    render_one(place.host, Rendering(place.first, path.as_posix(), place.channel, compressed))
 
     _, content = pixels(path)
     assert exr.channel_names(path) == ("A",)
@@ -144,8 +144,8 @@ def test_when_a_mask_is_rendered_then_the_file_has_that_channel_alone(place, tmp
 
 def test_when_frames_were_rendered_then_the_host_answers_as_before(place, tmp_path):
     before = place.host.read()
-    place.host.render(Rendering(place.first, (tmp_path / "a.exr").as_posix()))
-    place.host.render(Rendering(place.first, (tmp_path / "b.exr").as_posix(), place.channel))
+    render_one(place.host, Rendering(place.first, (tmp_path / "a.exr").as_posix()))
+    render_one(place.host, Rendering(place.first, (tmp_path / "b.exr").as_posix(), place.channel))
 
     assert place.host.read() == before
 
@@ -163,7 +163,7 @@ def test_when_told_things_then_the_host_takes_them_again_and_again(place, tmp_pa
     mattes = Mattes({"hero": (tmp_path / "v001/hero/hero.%04d.exr").as_posix()}, (place.first, place.first + 3), False)
     for _ in range(2):
         place.host.show_mattes(mattes)
-        place.host.show_marks([place.first], [place.first + 1, place.first + 2])
+        place.host.show_marks([place.first], [(place.first + 1, "it is torn"), (place.first + 2, "")])
         place.host.show_marks([], [])
         place.host.show_status('It goes "well" [so far] $1 {ok}')
 
@@ -179,7 +179,7 @@ def test_when_the_shot_is_deleted_then_every_call_says_it_is_gone(place, tmp_pat
         lambda: place.host.store("{}"),
         place.host.read,
         lambda: place.host.show_status("x"),
-        lambda: place.host.render(Rendering(place.first, (tmp_path / "x.exr").as_posix())),
+        lambda: render_one(place.host, Rendering(place.first, (tmp_path / "x.exr").as_posix())),
     ):
         with pytest.raises(Gone):
             call()

@@ -88,7 +88,7 @@ def test_when_the_mattes_are_done_then_suggestions_come_with_reasons(desk, on_di
     frames = [frame for frame, _ in flow.suggestions]
     assert frames and set(frames) <= set(FRAMES) - {FIRST}
     assert all(reason.strip() for _, reason in flow.suggestions)
-    assert on_disk.marks == ([FIRST], frames)
+    assert on_disk.marks == ([FIRST], flow.suggestions)
 
 
 def test_when_a_suggestion_is_dismissed_then_it_is_gone_for_good(desk, on_disk):
@@ -98,7 +98,7 @@ def test_when_a_suggestion_is_dismissed_then_it_is_gone_for_good(desk, on_disk):
     flow.dismiss(frame)
 
     assert frame not in [one for one, _ in flow.suggestions]
-    assert frame not in on_disk.marks[1]
+    assert frame not in [one for one, _ in on_disk.marks[1]]
     assert state.parse(on_disk.project).dismissed == [frame]
 
 
@@ -404,7 +404,7 @@ def test_when_a_project_was_not_saved_after_the_job_then_its_mattes_are_shown(de
     desk.open(later).attach()
     settle(desk)
 
-    assert later.shown[-1].complete and later.marks == ([FIRST], [frame for frame, _ in flow.suggestions])
+    assert later.shown[-1].complete and later.marks == ([FIRST], flow.suggestions)
 
 
 def test_when_the_daemon_forgot_the_job_then_it_says_the_mattes_are_still_there(desk, on_disk, served):

@@ -1,14 +1,15 @@
 """What the buttons need of a host, and nothing of any one host.
 
 A :class:`Host` stands for one shot in the host: a node in Nuke, a clip in Resolve. All of it is called on the host's
-main thread, and every call is short except :meth:`Host.render`, which renders one frame.
+main thread, and every call is short except a step of :meth:`Host.render`, which renders one frame at most.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
+from typing import Optional
 
 from matted_protocol.messages import MatteOptions, Range, Settings
 
@@ -64,10 +65,18 @@ class Plate:
 
 @dataclass(frozen=True)
 class ObjectSource:
-    """One thing to matte, and the channel of the host's mask input that shows it in the keyframes."""
+    """One thing to matte, and where its masks are.
+
+    Attributes:
+        name: the object's.
+        channel: of the host's mask input, which shows it in the keyframes.
+        files: the masks' files, ``/masks/hero.%04d.png`` with the shot's frame numbers, when they are on disk already;
+            '' when the host renders them.
+    """
 
     name: str
     channel: str = "rgba.alpha"
+    files: str = ""
 
 
 @dataclass(frozen=True)
@@ -115,6 +124,10 @@ class Rendering:
     path: str
     channel: str | None = None
     compressed: bool = True
+
+
+Renderings = Generator[Optional[Rendering], None, None]
+"""Frames on their way: see :meth:`Host.render`."""
 
 
 @dataclass(frozen=True)
@@ -191,11 +204,13 @@ class Host(ABC):
         """Another text when the plate's picture at this frame has changed, so that a rendered frame can be kept."""
 
     @abstractmethod
-    def render(self, rendering: Rendering) -> None:
-        """Render one frame and leave the host's graph and settings as they were.
+    def render(self, renderings: Sequence[Rendering]) -> Renderings:
+        """Render frames: yields each when its file is whole, in any order, and None to give others a turn.
+
+        At the end, and when it is closed before, the host's graph and settings are as they were.
 
         Raises:
-            HostError: the frame could not be rendered, or its file is not there or empty.
+            HostError: a frame could not be rendered, or its file is not there or empty.
         """
 
     @abstractmethod
@@ -203,8 +218,8 @@ class Host(ABC):
         """Show the mattes in the host; called again as frames arrive."""
 
     @abstractmethod
-    def show_marks(self, keyframes: Sequence[int], suggestions: Sequence[int]) -> None:
-        """Mark these frames where the host has a place for marks."""
+    def show_marks(self, keyframes: Sequence[int], suggestions: Sequence[tuple[int, str]]) -> None:
+        """Mark these frames, suggestions with their reasons, where the host has a place for marks."""
 
     @abstractmethod
     def show_status(self, sentence: str) -> None:

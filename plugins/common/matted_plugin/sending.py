@@ -5,13 +5,17 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Callable
 
 from matted_plugin import exr
-from matted_plugin.host import Asked, Host, HostError, Plate, Rendering
+from matted_plugin.host import Asked, Host, HostError, ObjectSource, Plate, Rendering, Renderings
 from matted_plugin.state import State
 from matted_plugin.steps import Steps
 from matted_protocol import messages as m
@@ -21,6 +25,8 @@ from matted_protocol.frames import FrameRange
 
 _PREPARATION = 600.0
 """Seconds that listing a plate on slow storage may take."""
+
+_NUMBER = re.compile(r"%0(\d+)d|#+")
 
 _LOOKS = "frames.json"
 """Beside rendered frames: what each looked like, as :meth:`Host.signature` tells it."""
@@ -126,24 +132,38 @@ class Sender:
             self._make(folder)
         _write_looks(folder, {**_read_looks(folder), **wanted})
         self._state.plate = {"folder": folder.as_posix()}
-        for index, (frame, look) in enumerate(wanted.items()):
+        missing = []
+        for frame, look in wanted.items():
             path = folder / _plate_name(frame)
-            self._tell("Rendering the plate", index, len(wanted))
-            if path.exists():
-                continue
-            if made.get(frame) == look and _linked(before / _plate_name(frame), path):
-                continue
-            yield None
-            self._render(path, frame)
-        self._tell("Rendering the plate", len(wanted), len(wanted))
+            known = made.get(frame) == look
+            if not path.exists() and not (known and _linked(before / _plate_name(frame), path)):
+                missing.append(Rendering(frame, path.as_posix()))
+        done = len(wanted) - len(missing)
+        self._tell("Rendering the plate", done, len(wanted))
+        yield None
+        with closing(self._rendered(missing)) as rendered:
+            for made_now in rendered:
+                done += made_now is not None
+                self._tell("Rendering the plate", done, len(wanted))
+                yield None
         return (folder / "plate.%04d.exr").as_posix()
 
-    def _render(self, path: Path, frame: int, channel: str | None = None, compressed: bool = True) -> None:
+    def _rendered(self, renderings: Sequence[Rendering]) -> Renderings:
         """Have the host render beside, then rename: a file of ours is whole."""
-        beside = path.with_name(f"part.{path.name}")
-        beside.unlink(missing_ok=True)
-        self._host.render(Rendering(frame, beside.as_posix(), channel, compressed))
-        beside.replace(path)
+        beside = {}
+        for one in renderings:
+            path = Path(one.path)
+            part = path.with_name(f"part.{path.name}")
+            part.unlink(missing_ok=True)
+            beside[part.as_posix()] = one
+        with closing(self._host.render([replace(one, path=part) for part, one in beside.items()])) as rendered:
+            for made in rendered:
+                if made is None:
+                    yield None
+                else:
+                    one = beside[made.path]
+                    Path(made.path).replace(one.path)
+                    yield one
 
     def _send_plate(self, client: Client, plate: Plate) -> Steps:
         """Open the shot by its size, and send the pixels of every frame it does not have as it looks now."""
@@ -153,38 +173,61 @@ class Sender:
         folder = self._work / "pixels" / shot.shot
         self._make(folder)
         sent = _read_looks(folder)
-        for index, (frame, look) in enumerate(wanted.items()):
-            self._tell("Sending the plate", index, len(wanted))
-            if frame in shot.frames and sent.get(frame) == look:
-                continue
-            yield None
-            path = folder / _plate_name(frame)
-            self._render(path, frame, compressed=False)
-            size, dtype, content = yield partial(_taken, path, ("R", "G", "B"))
-            pixels = m.Pixels(size[0], size[1], ("R", "G", "B"), dtype)
-            yield partial(client.put_plate, shot.shot, frame, pixels, content)
-            sent[frame] = look
-            _write_looks(folder, sent)
+        missing = [
+            Rendering(frame, (folder / _plate_name(frame)).as_posix(), compressed=False)
+            for frame, look in wanted.items()
+            if frame not in shot.frames or sent.get(frame) != look
+        ]
+        done = len(wanted) - len(missing)
+        self._tell("Sending the plate", done, len(wanted))
+        yield None
+        with closing(self._rendered(missing)) as rendered:
+            for one in rendered:
+                yield None
+                if one is None:
+                    continue
+                size, dtype, content = yield partial(_taken, Path(one.path), ("R", "G", "B"))
+                pixels = m.Pixels(size[0], size[1], ("R", "G", "B"), dtype)
+                yield partial(client.put_plate, shot.shot, one.frame, pixels, content)
+                sent[one.frame] = wanted[one.frame]
+                _write_looks(folder, sent)
+                done += 1
+                self._tell("Sending the plate", done, len(wanted))
         self._state.plate = {}
-        self._tell("Sending the plate", len(wanted), len(wanted))
         return shot
 
     def _send_masks(self, client: Client, shot: m.Shot) -> Steps:
         """Give the masks of every keyframe, and take back those the artist no longer vouches for."""
         folder = self._work / "masks"
         self._make(folder)
-        wanted = [(frame, one) for frame in self._asked.keyframes for one in self._asked.objects]
-        for index, (frame, one) in enumerate(wanted):
-            self._tell("Sending keyframes", index, len(wanted))
-            yield None
-            path = folder / f"{index}.{_numbered(frame)}.exr"
-            self._render(path, frame, one.channel, compressed=False)
-            yield partial(self._send_mask, client, shot.shot, frame, one.name, path)
+        on_disk, drawn, names = [], [], {}
+        for frame in self._asked.keyframes:
+            for index, one in enumerate(self._asked.objects):
+                if one.files:
+                    on_disk.append((frame, one.name, _mask_file(one, frame)))
+                    continue
+                path = (folder / f"{index}.{_numbered(frame)}.exr").as_posix()
+                drawn.append(Rendering(frame, path, one.channel, compressed=False))
+                names[path] = one.name
+        done, total = 0, len(on_disk) + len(drawn)
+        self._tell("Sending keyframes", done, total)
+        yield None
+        for frame, name, path in on_disk:
+            yield partial(client.set_keyframe, shot.shot, frame, object=name, path=path)
+            done += 1
+            self._tell("Sending keyframes", done, total)
+        with closing(self._rendered(drawn)) as rendered:
+            for made in rendered:
+                yield None
+                if made is None:
+                    continue
+                yield partial(self._send_mask, client, shot.shot, made.frame, names[made.path], Path(made.path))
+                done += 1
+                self._tell("Sending keyframes", done, total)
         known: m.Keyframes = yield lambda: client.list_keyframes(shot.shot)
         for keyframe in known.keyframes:
             if keyframe.frame not in self._asked.keyframes:
                 yield partial(client.remove_keyframe, shot.shot, keyframe.frame)
-        self._tell("Sending keyframes", len(wanted), len(wanted))
         shutil.rmtree(folder, ignore_errors=True)
 
     def _send_mask(self, client: Client, shot: str, frame: int, name: str, path: Path) -> None:
@@ -208,6 +251,23 @@ class Sender:
 def _numbered(frame: int) -> str:
     """A frame number as ``%04d`` writes it, which is how hosts look for files: -5 is ``-005``."""
     return f"{frame:04d}"
+
+
+def _mask_file(one: ObjectSource, frame: int) -> str:
+    """The file of an object's mask.
+
+    Raises:
+        HostError: it is not there.
+    """
+    path = _NUMBER.sub(lambda found: f"{frame:0{found[1] or len(found[0])}d}", one.files)
+    if not Path(path).is_file():
+        raise HostError(
+            f"{one.name} has no mask at frame {frame}: there is no file {path}.",
+            "Put the mask there, or take the keyframe away.",
+            path=path,
+            frame=frame,
+        )
+    return path
 
 
 def _plate_name(frame: int) -> str:

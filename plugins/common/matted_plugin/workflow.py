@@ -341,7 +341,7 @@ class Workflow:
         self._mark()
 
     def _mark(self) -> None:
-        self.host.show_marks(self.state.keyframes, [frame for frame, _ in self.suggestions])
+        self.host.show_marks(self.state.keyframes, self.suggestions)
 
     def _show(self, *, complete: bool) -> None:
         self._shown = time.monotonic()

@@ -20,7 +20,7 @@ from matted_nuke import plate as plates
 from matted_nuke import roto
 from matted_nuke.asked import listed, parse_folder, parse_keyframes, parse_objects, rate
 from matted_nuke.knobs import full_size, held, is_limited, load, paste, put, quiet, still
-from matted_plugin.host import Asked, Gone, Host, HostError, Mattes, ObjectSource, Plate, Rendering, Shape
+from matted_plugin.host import Asked, Gone, Host, HostError, Mattes, ObjectSource, Plate, Rendering, Renderings, Shape
 from matted_plugin.steps import Stopped
 from matted_protocol.connection import data_folder
 from matted_protocol.frames import FrameRange
@@ -299,8 +299,15 @@ class NukeHost(Host):
         with quiet(), full_size(), held(hold["firstFrame"], frame):
             return f"{','.join(map(str, hold.opHashes()))} {self._view()}"
 
-    def render(self, rendering: Rendering) -> None:
-        """Render through the Write inside the node; every knob touched is put back, without an undo step."""
+    def render(self, renderings: Sequence[Rendering]) -> Renderings:
+        """Render through the Write inside the node; every knob touched is put back after each frame, without an undo
+        step.
+        """
+        for rendering in renderings:
+            self._render(rendering)
+            yield rendering
+
+    def _render(self, rendering: Rendering) -> None:
         group, write = self.group, self._inner(text.WRITE)
         view = self._view()
         frame, path = rendering.frame, rendering.path
@@ -400,10 +407,11 @@ class NukeHost(Host):
                 known[name] = [str(read.fullName()), pattern]
         put(self.group["beside"], json.dumps(known, sort_keys=True))
 
-    def show_marks(self, keyframes: Sequence[int], suggestions: Sequence[int]) -> None:
+    def show_marks(self, keyframes: Sequence[int], suggestions: Sequence[tuple[int, str]]) -> None:
         """Key two hidden knobs: their keys are marks on the timeline while the node's panel is open."""
         with quiet():
-            for name, frames in (("marked_keyframes", keyframes), ("marked_suggestions", suggestions)):
+            suggested = [frame for frame, _ in suggestions]
+            for name, frames in (("marked_keyframes", keyframes), ("marked_suggestions", suggested)):
                 knob = self.group[name]
                 knob.clearAnimated()
                 if frames:

@@ -10,6 +10,7 @@ import pytest
 
 from fakes.drawn_plate import FIRST, HEIGHT, LAST, WIDTH, circle, matte, write
 from fakes.drawn_shot import save
+from fakes.host import render_one
 from fakes.nuke_rotopaint import artist_bezier
 from fakes.nuke_shot import NukeShot
 from fakes.running_daemon import files_in
@@ -333,7 +334,7 @@ def test_when_a_mask_is_rendered_then_its_file_has_the_alpha(shot, monkeypatch):
     from matted_plugin.host import Rendering
 
     path = (shot.folder / "mask.exr").as_posix()
-    NukeHost(shot.host.module.toNode("Matted1")).render(Rendering(FIRST, path, "rgba.alpha"))
+    render_one(NukeHost(shot.host.module.toNode("Matted1")), Rendering(FIRST, path, "rgba.alpha"))
 
     assert channel_names(path) == ("A",)
 

@@ -15,6 +15,7 @@ import OpenImageIO as oiio
 import pytest
 
 from fakes.drawn_plate import FIRST, HEIGHT, LAST, WIDTH, matte, picture, write
+from fakes.host import render_one
 from fakes.nuke import Nuke
 from fakes.nuke_rotopaint import artist_bezier
 from fakes.nuke_shot import NukeShot
@@ -65,7 +66,7 @@ def asking(shot, name="Matted1"):
 
 def rendered(shot, path, channel=None, compressed=True, frame=FIRST):
     """One frame rendered through the Matted node; returns the file opened."""
-    asking(shot).render(Rendering(frame, path.as_posix(), channel, compressed))
+    render_one(asking(shot), Rendering(frame, path.as_posix(), channel, compressed))
     image = oiio.ImageBuf(str(path))
     assert not image.has_error, image.geterror()
     return image
@@ -250,12 +251,12 @@ def test_when_an_artist_has_a_write_then_it_is_neither_rendered_nor_changed(grad
 
 def test_when_the_node_is_deleted_and_that_is_undone_then_its_buttons_still_work(graded, tmp_path):
     host = asking(graded)
-    host.render(Rendering(FIRST, (tmp_path / "a.exr").as_posix(), "rgba.alpha"))
+    render_one(host, Rendering(FIRST, (tmp_path / "a.exr").as_posix(), "rgba.alpha"))
     graded.host.remove(graded.host.model("Matted1"))
     graded.host.undo()
     graded.host.artist.connect("Matted1", 0, "Grade1")
     graded.host.artist.connect("Matted1", 1, "Roto1")
-    host.render(Rendering(FIRST, (tmp_path / "b.exr").as_posix(), "rgba.alpha"))
+    render_one(host, Rendering(FIRST, (tmp_path / "b.exr").as_posix(), "rgba.alpha"))
 
     assert (tmp_path / "b.exr").stat().st_size
 
@@ -291,7 +292,7 @@ def test_when_a_node_inside_is_gone_then_it_is_named_and_nothing_is_left_changed
     before = graded.knobs()
 
     with pytest.raises(HostError, match=f"{name} inside Matted1 is gone"):
-        host.render(Rendering(FIRST, (tmp_path / "a.exr").as_posix(), "rgba.red"))
+        render_one(host, Rendering(FIRST, (tmp_path / "a.exr").as_posix(), "rgba.red"))
     assert graded.knobs() == before
 
 
