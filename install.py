@@ -43,6 +43,8 @@ EXAMPLES = """examples:
   python install.py nuke
   python install.py nuke --nuke 15 16 --wheels D:/wheels
   python install.py nuke --remove
+  python install.py resolve
+  python install.py resolve --remove
 """
 
 
@@ -128,6 +130,8 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         if options.command == "nuke":
             return nuke(options)
+        if options.command == "resolve":
+            return resolve(options)
         python = make_environment(options.venv, wanted_extras(options.command), options.python)
         if options.weights:
             say(f"Fetching the weights '{options.weights}'")
@@ -154,16 +158,17 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     add_options(parser, venv=HERE / ".venv", python=None, weights=None)
     common = argparse.ArgumentParser(add_help=False)
     add_options(common, venv=argparse.SUPPRESS, python=argparse.SUPPRESS, weights=argparse.SUPPRESS)
-    commands = parser.add_subparsers(dest="command", metavar="demo | test | nuke")
+    commands = parser.add_subparsers(dest="command", metavar="demo | test | nuke | resolve")
     demo = commands.add_parser("demo", parents=[common], help="install, and make the first mattes of a drawn shot")
     demo.add_argument("folder", type=Path, nargs="?", default=HERE / "demo", help="where the shot goes [demo]")
     commands.add_parser(
         "test", parents=[common], help="install the tools too, and run the tests; takes pytest's options"
     )
-    plugin = commands.add_parser("nuke", help="put the plugin into Nuke, or take it out")
-    plugin.add_argument(
+    only_venv = argparse.ArgumentParser(add_help=False)
+    only_venv.add_argument(
         "--venv", type=Path, metavar="DIR", default=argparse.SUPPRESS, help="matted's environment [.venv]"
     )
+    plugin = commands.add_parser("nuke", parents=[only_venv], help="put the plugin into Nuke, or take it out")
     plugin.add_argument("--nuke-dir", type=Path, metavar="DIR", help="Nuke's folder of this person [~/.nuke]")
     plugin.add_argument(
         "--nuke",
@@ -177,6 +182,14 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     )
     plugin.add_argument("--wheels", type=Path, metavar="DIR", help="take wheels from here, not from the network")
     plugin.add_argument("--remove", action="store_true", help="take the plugin out of Nuke again")
+    plugin = commands.add_parser(
+        "resolve", parents=[only_venv], help="put the plugin into DaVinci Resolve, or take it out"
+    )
+    plugin.add_argument(
+        "--resolve-dir", type=Path, metavar="DIR", help="Resolve's folder Fusion/Scripts [this person's]"
+    )
+    plugin.add_argument("--all-users", action="store_true", help="for everybody on this machine")
+    plugin.add_argument("--remove", action="store_true", help="take the plugin out of Resolve again")
     options, rest = parser.parse_known_args(arguments)
     if rest and options.command != "test":
         parser.error(f"unknown: {' '.join(rest)}")
@@ -218,7 +231,7 @@ def nuke(options: argparse.Namespace) -> int:
     Raises:
         Problem: it cannot be done.
     """
-    installer = load_installer()
+    installer = load_installer("nuke")
     home = (options.nuke_dir or installer.nuke_folder()).expanduser().absolute()
     try:
         if options.remove:
@@ -245,8 +258,33 @@ def nuke(options: argparse.Namespace) -> int:
     return 0
 
 
-def load_installer() -> ModuleType:
-    """The module that installs the Nuke plugin, by its path: the plugins are never on ``sys.path``."""
+def resolve(options: argparse.Namespace) -> int:
+    """Put the plugin into DaVinci Resolve, or take it out; returns the exit code.
+
+    Raises:
+        Problem: it cannot be done.
+    """
+    installer = load_installer("resolve")
+    scripts = options.resolve_dir or installer.scripts_folder(all_users=options.all_users)
+    scripts = scripts.expanduser().absolute()
+    try:
+        if options.remove:
+            installer.remove(scripts, say=say)
+            return 0
+        command = daemon_command(options.venv)
+        python = environment_python(options.venv)
+        has_matted = command[:1] == [str(python)]
+        installer.install(HERE, scripts, python=str(python) if has_matted else "", daemon=command, say=say)
+    except installer.Problem as problem:
+        raise Problem(problem.what, problem.remedy) from problem
+    if not has_matted:
+        say("matted itself is not installed here yet: run 'python install.py', then 'python install.py resolve' again.")
+    say("In Resolve: Workspace > Scripts > Matted. To take it out again: python install.py resolve --remove")
+    return 0
+
+
+def load_installer(host: str) -> ModuleType:
+    """The module that installs a host's plugin, by its path: the plugins are never on ``sys.path``."""
     folder = HERE / "plugins" / "common" / "matted_installer"
     found = importlib.util.spec_from_file_location(
         folder.name, folder / "__init__.py", submodule_search_locations=[str(folder)]
@@ -256,7 +294,7 @@ def load_installer() -> ModuleType:
     package = importlib.util.module_from_spec(found)
     sys.modules[folder.name] = package
     found.loader.exec_module(package)
-    return importlib.import_module(f"{folder.name}.nuke")
+    return importlib.import_module(f"{folder.name}.{host}")
 
 
 def daemon_command(venv: Path) -> list[str]:

@@ -4,6 +4,9 @@
 it is never deleted, and moves aside as ``NAME.yours`` where a new one takes its place. Every file is written beside and
 then renamed, and ``matted.json`` knows of both before the first one changes: the same command run again goes on where a
 killed one stopped.
+
+A file whose path begins with ``../`` lies beside the folder, among what others put there: Resolve lists scripts by the
+folder they are in. It is treated alike; the folder around it is not ours.
 """
 
 from __future__ import annotations
@@ -20,6 +23,7 @@ from typing import Any
 from . import Problem
 
 MANIFEST = "matted.json"
+_BESIDE = "../"
 _PART = ".matted-part"
 
 
@@ -49,7 +53,8 @@ def install(folder: Path, files: Mapping[str, bytes], facts: Mapping[str, Any]) 
 
     Args:
         folder: the folder; made if it is missing.
-        files: what every file holds, by its path in the folder with forward slashes.
+        files: what every file holds, by its path in the folder with forward slashes; ``../`` leads beside the folder.
+            Those beside come last: what they lead to is there by then.
         facts: what else ``matted.json`` shall say.
 
     Returns:
@@ -62,18 +67,18 @@ def install(folder: Path, files: Mapping[str, bytes], facts: Mapping[str, Any]) 
     held = read_manifest(folder)
     wanted = {path: hashlib.sha256(content).hexdigest() for path, content in sorted(files.items())}
     manifest = {**facts, "files": wanted}
-    changed = [path for path in wanted if _digest(folder / path) != wanted[path]]
+    changed = [path for path in wanted if _digest(_at(folder, path)) != wanted[path]]
     if held == manifest and not changed:
         return []
     ours = _ours(held)
     earlier = {path: sorted(digests - {wanted.get(path)}) for path, digests in ours.items()}
     folder.mkdir(parents=True, exist_ok=True)
     _write_manifest(folder, {**manifest, "earlier": {path: digests for path, digests in earlier.items() if digests}})
-    _sweep(folder)
+    _sweep(folder, ours.keys() | wanted.keys())
     aside = [_take_away(folder, path, ours[path]) for path in sorted(ours.keys() - wanted.keys())]
-    for path in changed:
+    for path in sorted(changed, key=lambda path: path.startswith(_BESIDE)):
         aside.append(_take_away(folder, path, ours.get(path, set()), replace=True))
-        write(folder / path, files[path])
+        write(_at(folder, path), files[path])
     _remove_empty(folder, ours.keys() - wanted.keys())
     _write_manifest(folder, manifest)
     return [path for path in aside if path is not None]
@@ -90,16 +95,19 @@ def remove(folder: Path) -> list[Path]:
         OSError: something cannot be deleted.
     """
     ours = _ours(read_manifest(folder))
-    _sweep(folder)
+    _sweep(folder, ours)
     for path, digests in sorted(ours.items()):
-        if _digest(folder / path) in digests:
-            (folder / path).unlink()
+        if _digest(_at(folder, path)) in digests:
+            _at(folder, path).unlink()
     _remove_empty(folder, ours)
     (folder / MANIFEST).unlink(missing_ok=True)
     shutil.rmtree(folder / "__pycache__", ignore_errors=True)
     with contextlib.suppress(OSError):
         folder.rmdir()
-    return sorted(path for path in folder.rglob("*") if not path.is_dir())
+    beside = [_at(folder, path) for path in ours if path.startswith(_BESIDE)]
+    return sorted(
+        [path for path in folder.rglob("*") if not path.is_dir()] + [path for path in beside if path.exists()]
+    )
 
 
 def intact(folder: Path, held: Mapping[str, Any], under: str) -> dict[str, bytes]:
@@ -151,9 +159,14 @@ def _digest(path: Path) -> str | None:
         return None
 
 
+def _at(folder: Path, path: str) -> Path:
+    """Where a file is; beside the folder is where it stands, also when it is a link to another place."""
+    return folder.parent / path[len(_BESIDE) :] if path.startswith(_BESIDE) else folder / path
+
+
 def _take_away(folder: Path, path: str, digests: set[str], *, replace: bool = False) -> Path | None:
     """Delete a file of ours, unless it is about to be replaced; move a person's aside and say where it went."""
-    file = folder / path
+    file = _at(folder, path)
     found = _digest(file)
     if found is None:
         return None
@@ -167,15 +180,18 @@ def _take_away(folder: Path, path: str, digests: set[str], *, replace: bool = Fa
     return aside
 
 
-def _sweep(folder: Path) -> None:
+def _sweep(folder: Path, paths: Iterable[str]) -> None:
     """Delete what a killed installation was writing."""
     for part in folder.rglob(f"*{_PART}"):
         part.unlink()
+    for path in paths:
+        forget(_at(folder, path))
 
 
 def _remove_empty(folder: Path, paths: Iterable[str]) -> None:
-    """Remove what Python compiled beside these files, then those of their folders that are empty."""
-    parents = {parent for path in paths for parent in (folder / path).parents if folder in parent.parents}
+    """Remove what Python compiled beside these files of the folder, then those of their folders that are empty."""
+    inside = [folder / path for path in paths if not path.startswith(_BESIDE)]
+    parents = {parent for path in inside for parent in path.parents if folder in parent.parents}
     for parent in sorted(parents, key=lambda path: len(path.parts), reverse=True):
         shutil.rmtree(parent / "__pycache__", ignore_errors=True)
         with contextlib.suppress(OSError):

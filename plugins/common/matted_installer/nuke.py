@@ -14,7 +14,7 @@ import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from . import Problem, folder, wheels
+from . import Problem, folder, package_files, unwritable, version_of, wheels
 
 PYTHONS = {14: (3, 9), 15: (3, 10), 16: (3, 11), 17: (3, 11)}
 PACKAGES = {"matted_nuke": "plugins/nuke", "matted_plugin": "plugins/common", "matted_protocol": "protocol"}
@@ -103,7 +103,7 @@ def install(
                 unpacked, vendor[target.tag] = _vendored(target, given, fetch, say)
             files.update(unpacked)
         facts = {
-            "version": _version(root),
+            "version": version_of(root),
             "nuke": list(nukes),
             "daemon": list(command) if set(platforms) & set(platforms_here()) else [],
             "vendor": vendor,
@@ -112,7 +112,7 @@ def install(
         aside = folder.install(into, files, facts)
         _add_line(home / "init.py", into)
     except OSError as error:
-        raise _unwritable(error, home) from error
+        raise unwritable(error, home, host="Nuke", option="--nuke-dir") from error
     for path in aside:
         say(f"You had changed a file of the plugin; yours is kept as {path}")
     say(f"matted {facts['version']} is in {into}, for Nuke {_listed(nukes)} on {_listed(platforms)}.")
@@ -132,7 +132,7 @@ def remove(home: Path, *, say: Callable[[str], None] = print) -> None:
         if held.get("made_home") and not any(home.iterdir()):
             home.rmdir()
     except OSError as error:
-        raise _unwritable(error, home) from error
+        raise unwritable(error, home, host="Nuke", option="--nuke-dir") from error
     if kept:
         say(f"Your own files stay in {into}: {_listed([str(path.relative_to(into)) for path in kept])}")
     say(f"matted is no longer in {home}." if held or had_line else f"matted was not in {home}.")
@@ -143,17 +143,8 @@ def _shipped(root: Path) -> dict[str, bytes]:
     nuke = root / "plugins" / "nuke"
     sources = {name: nuke / name for name in ("init.py", "menu.py", "selftest.py", "matted.png", "README.md")}
     sources.update({name: root / name for name in ("LICENSE", "NOTICE")})
-    for package, place in PACKAGES.items():
-        top = root / place
-        for path in (top / package).rglob("*"):
-            if path.is_file() and "__pycache__" not in path.parts:
-                sources[f"python/{path.relative_to(top).as_posix()}"] = path
-    return {name: path.read_bytes() for name, path in sources.items() if path.is_file()}
-
-
-def _version(root: Path) -> str:
-    found = re.search(r'__version__ = "([^"]+)"', (root / "backend" / "matted" / "__init__.py").read_text("utf-8"))
-    return found[1] if found else ""
+    files = {name: path.read_bytes() for name, path in sources.items() if path.is_file()}
+    return {**files, **package_files(root, PACKAGES)}
 
 
 def _vendored(
@@ -224,14 +215,6 @@ def without_line(content: bytes) -> bytes:
     if after:
         return before + re.sub(rb"\A(\r\n|\n|\r)", b"", after)
     return re.sub(rb"(\r\n|\n|\r)\Z", b"", before)
-
-
-def _unwritable(error: OSError, home: Path) -> Problem:
-    return Problem(
-        f"{error.filename or home}: {error.strerror or error}.",
-        f"Close Nuke if it runs, see that you may write in {home} and that its disk has room, or choose another folder "
-        "with --nuke-dir DIR. Then run the same command again: it goes on where it was.",
-    )
 
 
 def _listed(words: Iterable[object]) -> str:
