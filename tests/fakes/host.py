@@ -22,6 +22,7 @@ class FakeHost(Host):
         file: the project's, '' before it was saved.
         looks: what frames look like that have changed, by frame.
         fails: frames that cannot be rendered, by frame: the error.
+        refuses: why mattes cannot be shown.
     """
 
     program = "fakehost 1.0"
@@ -38,6 +39,7 @@ class FakeHost(Host):
         )
         self.rendered, self.shown, self.said, self.marks, self.made = [], [], [], None, []
         self.fails = {}
+        self.refuses = None
         self.looks = {}
         self.file = ""
         self.deleted = False
@@ -93,6 +95,9 @@ class FakeHost(Host):
     def show_mattes(self, mattes):
         self._here()
         self.shown.append(mattes)
+        if self.refuses is not None:
+            raise self.refuses
+        return ("It is shown.",) if mattes.complete else ()
 
     def show_marks(self, keyframes, suggestions):
         self._here()

@@ -9,13 +9,13 @@ import numpy as np
 import OpenImageIO as oiio
 import pytest
 
-from fakes.drawn_shot import FIRST, OBJECTS, known, write_plate
+from fakes.drawn_shot import FIRST, OBJECTS, known, save, write_plate
 from fakes.host import FakeHost, refusal, settle
 from fakes.running_daemon import DaemonHere, files_in
 from matted_plugin import state
 from matted_plugin.daemon import Daemon
 from matted_plugin.desk import Desk
-from matted_plugin.host import ObjectSource
+from matted_plugin.host import HostError, ObjectSource
 from matted_plugin.steps import Stopped
 
 FRAMES = list(range(FIRST, FIRST + 8))
@@ -89,6 +89,44 @@ def test_when_the_mattes_are_done_then_suggestions_come_with_reasons(desk, on_di
     assert frames and set(frames) <= set(FRAMES) - {FIRST}
     assert all(reason.strip() for _, reason in flow.suggestions)
     assert on_disk.marks == ([FIRST], flow.suggestions)
+
+
+def test_when_the_host_says_something_of_the_mattes_then_the_artist_hears_it_with_the_result(desk, on_disk):
+    flow = propagated(desk, on_disk)
+
+    assert flow.report.notes[-1] == "It is shown."
+
+
+def test_when_the_host_does_not_take_the_mattes_then_they_are_done_and_it_says_why(desk, on_disk):
+    on_disk.refuses = HostError("There is no place for them.", "Make room.")
+
+    flow = propagated(desk, on_disk)
+
+    assert flow.state.job_state == "done" and not flow.report.error
+    assert flow.report.notes[-2:] == ("There is no place for them.", "Make room.")
+
+
+def test_when_masks_are_files_then_the_daemon_reads_them_and_the_host_renders_none(desk, on_disk, tmp_path):
+    for number, name in enumerate(OBJECTS):
+        save(tmp_path / f"{name}.{FIRST}.exr", known(FIRST)[number, :, :, None].numpy().astype(np.float16), ("A",), {})
+    files = [str(tmp_path / f"{OBJECTS[0]}.%04d.exr"), str(tmp_path / f"{OBJECTS[1]}.####.exr")]
+    on_disk.changed(objects=tuple(ObjectSource(name, files=file) for name, file in zip(OBJECTS, files, strict=True)))
+
+    propagated(desk, on_disk)
+
+    assert not on_disk.rendered
+    matte = read(on_disk.shown[-1].patterns["red"] % FIRST)
+    assert np.array_equal(matte, known(FIRST)[0].numpy().astype(np.float16))
+
+
+def test_when_a_mask_file_is_missing_then_the_artist_hears_which(desk, on_disk, tmp_path):
+    on_disk.changed(objects=(ObjectSource("red", files=str(tmp_path / "red.%04d.exr")),))
+    flow = desk.open(on_disk)
+
+    flow.propagate()
+    settle(desk, until=lambda: not flow.busy)
+
+    assert flow.report.error and f"red.{FIRST}.exr" in flow.report.sentence and str(FIRST) in flow.report.sentence
 
 
 def test_when_a_suggestion_is_dismissed_then_it_is_gone_for_good(desk, on_disk):
@@ -534,10 +572,10 @@ def test_when_cancelled_within_a_host_that_renders_then_the_job_before_is_cancel
     host.looks = dict.fromkeys(FRAMES, "another grade")
     render = host.render
 
-    def cancelled_within(rendering):
+    def cancelled_within(renderings):
         host.render = render
         flow.cancel()
-        render(rendering)
+        return render(renderings)
 
     host.render = cancelled_within
     flow.propagate()

@@ -283,3 +283,35 @@ def _header_bytes(size: tuple[int, int], names: Sequence[str], kind: int) -> byt
     parts = [struct.pack("<II", _MAGIC, 2 | flags)]
     parts += [name + b"\0" + of + b"\0" + struct.pack("<i", len(value)) + value for name, of, value in attributes]
     return b"".join(parts) + b"\0"
+
+
+def write_empty(path: str | Path, like: str | Path) -> None:
+    """Write a picture of zeros that has the windows, channels and attributes of another file: a few hundred bytes.
+
+    Its data window is one pixel; what lies outside a data window is 0.
+
+    Args:
+        path: the file; its folder exists.
+        like: a file whose header :func:`read_header` can read.
+
+    Raises:
+        ExrError: the other file is of another kind.
+        OSError: one cannot be read or written.
+    """
+    with Path(like).open("rb") as file:
+        content = file.read(65536)
+    told = read_header(content)
+    left, top = told.display[:2]
+    changed = {"dataWindow": struct.pack("<4i", left, top, left, top), "compression": b"\0"}
+    whole = bytearray(content[: told.end])
+    place = 8
+    while whole[place] != 0:
+        name, place = _string(bytes(whole), place)
+        _, place = _string(bytes(whole), place)
+        (size,) = struct.unpack_from("<i", whole, place)
+        if name in changed:
+            whole[place + 4 : place + 4 + size] = changed[name]
+        place += 4 + size
+    values = bytes(sum(_BYTES[kind] for _, kind in told.channels))
+    whole += struct.pack("<Qii", told.end + 8, top, len(values)) + values
+    Path(path).write_bytes(whole)

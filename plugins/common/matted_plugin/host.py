@@ -159,10 +159,11 @@ class Mattes:
     """Where the mattes lie.
 
     Attributes:
-        patterns: ``/…/v001/hero/hero.%04d.exr`` of each object, by name; one, by the name '', when a file holds all.
+        patterns: ``/…/v001/hero/hero.%04d.exr`` of each object, by name; one, by the name '', when a file holds all;
+            one for each four objects, by the file's name, when they are packed.
         frames: first and last frame asked for.
         complete: whether every frame is there.
-        layers: the objects, when each is a layer of one file.
+        layers: the objects, when a file holds several.
     """
 
     patterns: dict[str, str]
@@ -214,8 +215,12 @@ class Host(ABC):
         """
 
     @abstractmethod
-    def show_mattes(self, mattes: Mattes) -> None:
-        """Show the mattes in the host; called again as frames arrive."""
+    def show_mattes(self, mattes: Mattes) -> Sequence[str]:
+        """Show the mattes in the host; called again as frames arrive. Returns sentences for the artist.
+
+        Raises:
+            HostError: the host did not take them; they lie on disk all the same.
+        """
 
     @abstractmethod
     def show_marks(self, keyframes: Sequence[int], suggestions: Sequence[tuple[int, str]]) -> None:

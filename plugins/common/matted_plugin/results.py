@@ -28,7 +28,9 @@ def mattes_of(known: State, *, complete: bool) -> Mattes | None:
     if len(known.files) == len(known.objects) and known.files[0].count("/"):
         patterns = {PurePosixPath(name).parts[0]: str(root / name) for name in known.files}
         return Mattes(patterns, (first, last), whole)
-    return Mattes({"": str(root / known.files[0])}, (first, last), whole, tuple(known.objects))
+    names = [""] if len(known.files) == 1 else [PurePosixPath(name).name.split(".")[0] for name in known.files]
+    patterns = {name: str(root / file) for name, file in zip(names, known.files)}
+    return Mattes(patterns, (first, last), whole, tuple(known.objects))
 
 
 def new_version(out: str) -> str:

@@ -346,8 +346,16 @@ class Workflow:
     def _show(self, *, complete: bool) -> None:
         self._shown = time.monotonic()
         mattes = mattes_of(self.state, complete=complete)
-        if mattes is not None:
-            self.host.show_mattes(mattes)
+        if mattes is None:
+            return
+        try:
+            notes = tuple(self.host.show_mattes(mattes))
+        except Gone:
+            raise
+        except HostError as error:  # they lie on disk all the same
+            notes = (error.message, error.hint)
+        known = self.report.notes
+        self.report.notes = (*known, *(note for note in notes if note not in known))
 
     def _progressing(self, step: str, done: int, total: int) -> None:
         """Tell how far a step here is; :mod:`sending` calls it."""

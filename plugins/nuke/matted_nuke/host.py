@@ -358,19 +358,20 @@ class NukeHost(Host):
 
     # Showing
 
-    def show_mattes(self, mattes: Mattes) -> None:
+    def show_mattes(self, mattes: Mattes) -> tuple[str, ...]:
         """Load the mattes in the Read inside the node, or in Reads beside it."""
         with quiet():
             self._choices(tuple(mattes.layers or mattes.patterns))
             if self._text("results").startswith("Reads"):
                 self._show_beside(mattes)
                 put(self.group["ready"], False)
-                return
+                return ()
             shown = self._text("shown")
             load(self._inner(text.READ), mattes.patterns.get(shown) or next(iter(mattes.patterns.values())), mattes)
             if mattes.layers:
                 self._show_layers(shown, mattes.layers)
             put(self.group["ready"], True)
+        return ()
 
     def _choices(self, names: tuple[str, ...]) -> None:
         knob = cast("nuke.Enumeration_Knob", self.group["shown"])
