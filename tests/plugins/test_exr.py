@@ -224,3 +224,34 @@ def test_when_a_file_is_damaged_then_it_is_refused_and_nothing_else_happens(tmp_
         return
     assert len(found) == size[0] * size[1] * 6
     assert max(size) <= 32768
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    display=st.tuples(st.integers(-9, 9), st.integers(-9, 9), st.integers(1, 9), st.integers(1, 9)),
+    names=st.sampled_from([("A",), ("R", "G", "B", "A")]),
+    compression=st.sampled_from(["none", "zips", "piz"]),
+)
+def test_when_an_empty_picture_is_written_then_it_is_black_in_the_other_files_form(
+    tmp_path_factory, display, names, compression
+):
+    folder = tmp_path_factory.mktemp("exr")
+    left, top = display[:2]
+    spec = oiio.ImageSpec(3, 2, len(names), "half")
+    spec.channelnames = names
+    spec.x, spec.y = left + 1, top
+    spec.full_x, spec.full_y, spec.full_width, spec.full_height = display
+    spec.attribute("compression", compression)
+    spec.attribute("PixelAspectRatio", 2.0)
+    file = oiio.ImageOutput.create(str(folder / "like.exr"))
+    assert file.open(str(folder / "like.exr"), spec) and file.write_image(ramp(2, 3, len(names)))
+    file.close()
+
+    exr.write_empty(folder / "empty.exr", folder / "like.exr")
+
+    picture = oiio.ImageBuf(str(folder / "empty.exr"))
+    told = picture.spec()
+    assert sorted(told.channelnames) == sorted(names)
+    assert (told.full_x, told.full_y, told.full_width, told.full_height) == display
+    assert told.getattribute("PixelAspectRatio") == 2.0
+    assert not picture.get_pixels("float", picture.roi_full).any()
