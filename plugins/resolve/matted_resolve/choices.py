@@ -28,7 +28,7 @@ class Choices:
     """What the artist chose for a clip.
 
     Attributes:
-        objects: what to matte and where its masks are: ``hero=alpha car=Saver1.red sign=Polygon2``, ``tree=/m/tree.%04d.png``.
+        objects: what to matte, each with its masks: ``hero=alpha car=Saver1.red sign=Polygon2 tree=/m/tree.%04d.png``.
         plate: one of :data:`PLATES`.
         handles: frames before and after the clip that get mattes too, as far as the source has them.
         results: one of :data:`RESULTS`.

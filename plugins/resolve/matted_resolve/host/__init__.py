@@ -1,1 +1,1 @@
-"""The only code that touches Resolve's scripting API."""
+"""The only code that touches Resolve's scripting API; :mod:`matted_resolve.host.shot` puts it together."""

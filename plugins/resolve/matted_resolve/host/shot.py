@@ -1,0 +1,212 @@
+"""One clip of a timeline as the buttons see it."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import re
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Callable, TypeVar, cast
+
+from matted_plugin.host import Asked, Host, HostError, Mattes, Plate, Rendering, Renderings, Shape
+from matted_protocol.messages import MatteOptions, Settings
+from matted_resolve import choices as chosen
+from matted_resolve.choices import ALPHA, Choices
+from matted_resolve.host import clip as clips
+from matted_resolve.host import fusion, marks, rendering
+from matted_resolve.host import mattes as results
+from matted_resolve.host.clip import Clip
+from matted_resolve.host.leftovers import Leftovers
+from matted_resolve.host.session import Session, numbered
+
+if TYPE_CHECKING:
+    from resolve_api import TimelineItem
+
+_Call = TypeVar("_Call", bound=Callable[..., Any])
+
+
+@contextlib.contextmanager
+def speaking(name: str) -> Iterator[None]:
+    """Turn what Resolve throws into a :class:`HostError`: a method it lacks is None, and to call that is an error."""
+    try:
+        yield
+    except HostError:
+        raise
+    except Exception as error:
+        raise HostError(
+            f"Resolve failed while it was asked about {name}: {error}.",
+            "Close any dialog that Resolve shows, then press again; if it stays, copy the diagnostics.",
+        ) from error
+
+
+def told(call: _Call) -> _Call:
+    """A method that speaks to Resolve about its clip."""
+
+    @functools.wraps(call)
+    def asking(self: ResolveHost, *args: Any, **named: Any) -> Any:
+        with speaking(self.name):
+            return call(self, *args, **named)
+
+    return cast("_Call", asking)
+
+
+class ResolveHost(Host):
+    """One clip of the timeline the artist looks at.
+
+    Args:
+        session: the script's view of Resolve.
+        key: the timeline item's id.
+        leftovers: what has to be put back in Resolve.
+
+    Attributes:
+        name: the clip's, for people.
+        choices: what the artist chose for it.
+    """
+
+    def __init__(self, session: Session, key: str, leftovers: Leftovers) -> None:
+        self.program = f"resolve {numbered(session.version)}"
+        self.choices: Choices = chosen.load(key)
+        self.name = key
+        self._session = session
+        self._key = key
+        self._leftovers = leftovers
+        self._clip: Clip | None = None
+
+    @property
+    def key(self) -> str:
+        """The timeline item's id, once Resolve has found it."""
+        self._item()
+        return self._key
+
+    @property
+    def place(self) -> str:
+        """The project, by its id: it is no file."""
+        return str(self._session.project().GetUniqueId())
+
+    @told
+    def read(self) -> Asked:
+        """The clip, its keyframe markers, and what the artist chose."""
+        item, clip = self._item(), self._read()
+        objects = chosen.parse_objects(self.choices.objects)
+        frames = self._frames(clip)
+        keyframes, notes = marks.read(self._session, item, clip)
+        if not keyframes:
+            keyframes, notes = self._keyed(item, clip, notes)
+        within = tuple(frame for frame in keyframes if frames[0] <= frame <= frames[1])
+        return Asked(
+            plate=Plate(
+                path=clip.source or None,
+                size=clip.size,
+                offset=clip.offset,
+                pixel_aspect=clip.pixel_aspect,
+                colorspace=clip.colorspace,
+                frame_rate=clip.frame_rate,
+                why=clip.why,
+            ),
+            frames=(*frames, 1),
+            keyframes=within,
+            objects=objects,
+            out=self._out(),
+            transport=self.choices.transport,
+            settings=Settings(weights=self.choices.weights, working_size=self.choices.working_size),
+            mattes=MatteOptions(layout="rgba", name=_plain(clip.name)),
+            suggestions=self.choices.suggestions,
+            notes=(*notes, *clip.notes, *((f"The plate is rendered: {clip.why}",) if clip.why else ())),
+        )
+
+    @told
+    def signature(self, frame: int) -> str:
+        """All of the clip that can be read; its grade cannot, so the artist says when to render again."""
+        return rendering.signature(self._session, self._item(), self._read(), frame, self.choices.again)
+
+    def render(self, renderings: Sequence[Rendering]) -> Renderings:
+        """Render the plate, the clip's alpha, or masks of its Fusion composition."""
+        with speaking(self.name):
+            yield from self._render(renderings)
+
+    def _render(self, renderings: Sequence[Rendering]) -> Renderings:
+        item, clip = self._item(), self._read()
+        for channel, some in groupby(sorted(renderings, key=lambda one: one.channel or ""), lambda one: one.channel):
+            wanted = tuple(some)
+            work = Path(wanted[0].path).parent
+            if channel in (None, ALPHA):
+                yield from rendering.frames(
+                    self._session, item, clip, wanted, alpha=channel == ALPHA, work=work, leftovers=self._leftovers
+                )
+            else:
+                yield from fusion.render(
+                    self._session, item, clip, wanted, channel, work=work, leftovers=self._leftovers
+                )
+
+    @told
+    def show_mattes(self, mattes: Mattes) -> tuple[str, ...]:
+        """Bring the mattes into the project once all are there: Resolve reads a sequence once."""
+        if not mattes.complete:
+            return ()
+        said = results.show(
+            self._session, self._item(), self._read(), mattes, self.choices.results, leftovers=self._leftovers
+        )
+        return (said,) if said else ()
+
+    @told
+    def show_marks(self, keyframes: Sequence[int], suggestions: Sequence[tuple[int, str]]) -> None:
+        """Mark suggestions with markers of another colour, the reason in the note; keyframes have the artist's."""
+        marks.show(self._session, self._item(), self._read(), keyframes, suggestions)
+
+    def show_status(self, sentence: str) -> None:
+        """The window beside Resolve says it: a clip has no place for it."""
+
+    def make_shapes(self, shapes: Sequence[Shape], name: str) -> str:
+        """Not in Resolve.
+
+        Raises:
+            HostError: always.
+        """
+        raise HostError("Resolve takes mattes as pictures, not as shapes.", "Use To Roto in Nuke, or the mattes.")
+
+    @told
+    def stored(self) -> str:
+        """The state in the metadata of the clip's media."""
+        return clips.stored(self._session, self._item())
+
+    @told
+    def store(self, text: str) -> None:
+        """Keep the state in the metadata of the clip's media."""
+        clips.store(self._session, self._item(), text)
+
+    def _item(self) -> TimelineItem:
+        return self._session.item(self._key)
+
+    def _read(self) -> Clip:
+        clip = clips.read_clip(self._session, self._item(), rendered=self.choices.plate == chosen.PLATES[1])
+        self.name = clip.name
+        return clip
+
+    def _frames(self, clip: Clip) -> tuple[int, int]:
+        """First and last frame to matte, with as many handles as are wanted and there."""
+        before, after = (min(max(self.choices.handles, 0), there) for there in clip.handles)
+        return clip.first - before, clip.last + after
+
+    def _keyed(self, item: TimelineItem, clip: Clip, notes: Sequence[str]) -> tuple[tuple[int, ...], Sequence[str]]:
+        """Where nobody set a marker: the frames at which the masks' own Polygons are keyed."""
+        found: set[int] = set()
+        for one in chosen.parse_objects(self.choices.objects):
+            if not one.files and one.channel != ALPHA:
+                found.update(fusion.keyed(self._session, item, clip, one.channel))
+        if not found:
+            return (), notes
+        return tuple(sorted(found)), (*notes, "There are no keyframe markers: the keys of the Polygons are taken.")
+
+    def _out(self) -> str:
+        folder = chosen.parse_folder(self.choices.out)
+        if folder:
+            return folder
+        project = _plain(str(self._session.project().GetName()))
+        return (Path.home() / "matted" / project / f"{_plain(self.name)}-{self._key[:6]}").as_posix()
+
+
+def _plain(name: str) -> str:
+    """A name for files: letters, digits, ``-``, ``_`` and dots within."""
+    return re.sub(r"[^\w.-]+", "_", name).strip("._-") or "clip"
