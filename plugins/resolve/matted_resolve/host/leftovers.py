@@ -13,7 +13,7 @@ import shutil
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Callable
+from typing import TYPE_CHECKING, Any, Callable, TypeVar
 
 from matted_plugin.host import HostError
 from matted_protocol.connection import data_folder, write_private
@@ -31,9 +31,29 @@ _STOPPING = 10.0
 
 Facts = Mapping[str, Any]
 
+_T = TypeVar("_T")
 
-class NotBack(Exception):
-    """Something is not as it was yet; its text names it, for people."""
+
+class NotBack(HostError):
+    """Something is not as it was yet, or Resolve does not say how it is."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, "Close any dialog Resolve shows, wait until it is idle, and press the button again.")
+
+
+def sure(ask: Callable[[], _T]) -> _T:
+    """What Resolve answers twice in a row, for one answer alone may be a slip.
+
+    Raises:
+        NotBack: it answers differently each time.
+    """
+    answer = ask()
+    for _ in range(3):
+        again = ask()
+        if again == answer and type(again) is type(answer):  # for True is 1
+            return answer
+        answer = again
+    raise NotBack("Resolve answers the same question differently each time.")
 
 
 def leftovers_file() -> Path:
@@ -154,8 +174,8 @@ def _attempt(session: Session, entry: Mapping[str, Any]) -> str:
             name = facts.get("project_name") or "another project"
             return f"Something is left to put back in {name} ({kind}): open it and start Matted there."
         KINDS[kind](session, facts)
-    except (NotBack, HostError) as error:
-        return str(error)
+    except HostError as error:
+        return error.message
     except Exception as error:  # whatever a call raises: a method that is missing is None
         return f"Resolve did not let matted put back its {kind}: {error}."
     return ""
@@ -177,7 +197,7 @@ def find_timeline(project: Project, id: str) -> Timeline | None:
     current = project.GetCurrentTimeline()
     if current is not None and current.GetUniqueId() == id:
         return current
-    for index in range(1, int(project.GetTimelineCount()) + 1):
+    for index in range(1, int(sure(lambda: project.GetTimelineCount())) + 1):
         found = project.GetTimelineByIndex(index)
         if found is None:
             raise NotBack(f"Resolve does not name timeline {index} of the project.")
@@ -205,11 +225,23 @@ def _track(session: Session, facts: Facts) -> None:
     if timeline is None:
         return
     track, enabled = facts["track"], facts["enabled"]
-    if track > int(timeline.GetTrackCount("video")) or timeline.GetIsTrackEnabled("video", track) is enabled:
+    if track > int(sure(lambda: timeline.GetTrackCount("video"))) or track_is_on(timeline, track) is enabled:
         return
     timeline.SetTrackEnable("video", track, enabled)
-    if timeline.GetIsTrackEnabled("video", track) is not enabled:
+    if track_is_on(timeline, track) is not enabled:
         raise NotBack(f"Video track {track} of {timeline.GetName()} is not {'on' if enabled else 'off'} as it was.")
+
+
+def track_is_on(timeline: Timeline, track: int) -> bool:
+    """Whether a video track is enabled.
+
+    Raises:
+        NotBack: Resolve does not say.
+    """
+    told = sure(lambda: timeline.GetIsTrackEnabled("video", track))
+    if not isinstance(told, bool):
+        raise NotBack(f"Resolve does not say whether video track {track} is on.")
+    return told
 
 
 def preset_names(project: Project) -> tuple[str, ...]:
@@ -226,7 +258,7 @@ def preset_names(project: Project) -> tuple[str, ...]:
 
 
 def _preset(session: Session, facts: Facts) -> None:
-    """Facts: project, name of the temporary preset with the settings as they were, format and codec as they were.
+    """Facts: project, name of the temporary preset with the settings as they were, format with its codec as it was.
 
     The settings cannot be read; that they are back shows by the format, which the preset holds too.
     """
@@ -235,7 +267,7 @@ def _preset(session: Session, facts: Facts) -> None:
         return  # put back before, or never saved, and then nothing was changed
     loaded = project.LoadRenderPreset(name)
     now = project.GetCurrentRenderFormatAndCodec()
-    if not loaded or (now.get("format"), now.get("codec")) != (facts["format"], facts["codec"]):
+    if not loaded or now != facts["format"]:
         raise NotBack(f"Resolve does not load the render settings kept as {name}.")
     drop_preset(project, name)
 
@@ -253,21 +285,20 @@ def drop_preset(project: Project, name: str) -> None:
 
 
 def _format(session: Session, facts: Facts) -> None:
-    """Facts: project, format, codec."""
-    project = session.project()
-    wanted = {"format": facts["format"], "codec": facts["codec"]}
-    if dict(project.GetCurrentRenderFormatAndCodec()) != wanted:
+    """Facts: project, format: what GetCurrentRenderFormatAndCodec gave."""
+    project, wanted = session.project(), facts["format"]
+    if project.GetCurrentRenderFormatAndCodec() != wanted:
         project.SetCurrentRenderFormatAndCodec(wanted["format"], wanted["codec"])
-        if dict(project.GetCurrentRenderFormatAndCodec()) != wanted:
+        if project.GetCurrentRenderFormatAndCodec() != wanted:
             raise NotBack(f"The render format is no longer {wanted['format']} {wanted['codec']}, as it was.")
 
 
 def _render_mode(session: Session, facts: Facts) -> None:
     """Facts: project, mode (0 individual clips, 1 single clip)."""
     project = session.project()
-    if project.GetCurrentRenderMode() != facts["mode"]:
+    if sure(lambda: project.GetCurrentRenderMode()) != facts["mode"]:
         project.SetCurrentRenderMode(facts["mode"])
-        if project.GetCurrentRenderMode() != facts["mode"]:
+        if sure(lambda: project.GetCurrentRenderMode()) != facts["mode"]:
             told = ("individual clips", "single clip")[facts["mode"]]
             raise NotBack(f"The Deliver page no longer renders {told}, as it did.")
 
