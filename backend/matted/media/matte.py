@@ -46,7 +46,9 @@ class MatteSettings:
     Attributes:
         format: ``exr`` (half; Cryptomatte is 32-bit float), ``png16`` or ``png8``.
         layout: ``files`` is one file an object, ``layers`` one EXR with ``<object>.A`` channels, ``rgba`` four objects
-            a file in the order red, green, blue, alpha and the next four in a second file, ``cryptomatte`` one EXR.
+            a file in the order red, green, blue, alpha and the next four in a second file; a single object is in all
+            four, and the data window is the whole picture, for graders take such files as pictures. ``cryptomatte`` is
+            one EXR.
         compression: of EXR. DWAA is allowed only where it is lossless: in channels named ``A``.
         name: file name of layouts that hold several objects in one file, and the Cryptomatte's layer.
 
@@ -153,6 +155,8 @@ class MatteWriter:
             alpha = "A" if self.settings.format == "exr" else "Y"
             for row, safe in zip(rows, file_names(self.objects), strict=True):
                 yield _File(self.folder / safe / safe, (row,), (alpha,))
+        elif layout == "rgba" and len(rows) == 1:
+            yield _File(self.folder / name, rows * 4, ("R", "G", "B", "A"))
         elif layout == "rgba":
             packs = [rows[start : start + 4] for start in range(0, len(rows), 4)]
             for number, pack in enumerate(packs, 1):
@@ -178,7 +182,8 @@ class MatteWriter:
             pixels[..., : len(file.rows)] = np.moveaxis(held, 0, 2)
         spec = self._spec(file, header)
         if self.settings.format == "exr":
-            box = _bounds(held)
+            is_packed = self.settings.layout == "rgba"
+            box = Window(0, 0, header.window.width, header.window.height) if is_packed else _bounds(held)
             spec.x, spec.y = header.window.x + box.x, header.window.y + box.y
             spec.width, spec.height = box.width, box.height
             pixels = pixels[box.y : box.y + box.height, box.x : box.x + box.width]
@@ -210,7 +215,7 @@ class MatteWriter:
             spec.attribute(name, kind_of_field, value)
         for key, text in self.metadata.items():
             spec.attribute(f"matted/{key}", text)
-        names = [self.objects[row] for row in file.rows]
+        names = [self.objects[row] for row in dict.fromkeys(file.rows)]
         spec.attribute("matted/objects", json.dumps(names, ensure_ascii=False))
         if self.settings.layout == "cryptomatte":
             for key, text in cryptomatte.header_fields(self.settings.name, names).items():

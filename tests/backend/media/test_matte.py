@@ -1,4 +1,5 @@
 import errno
+import json
 import os
 import stat
 import subprocess
@@ -151,6 +152,23 @@ def test_when_packed_then_four_objects_fill_red_green_blue_alpha_in_order(tmp_pa
         assert not whole[..., len(held) :].any()
     assert {first.name.rpartition(".")[2], second.name.rpartition(".")[2]} == {file_format[:3]}
     assert first != second
+
+
+@pytest.mark.parametrize("file_format", ["exr", "png16"])
+def test_when_one_object_is_packed_then_every_channel_shows_it_over_the_whole_picture(tmp_path, file_format):
+    drawn = np.rint(soft(1) * 65535) / np.float32(65535)
+
+    (path,) = writer(tmp_path, ("hero",), layout="rgba", format=file_format).write(1001, drawn, HEADER)
+
+    config = oiio.ImageSpec()
+    config.attribute("oiio:UnassociatedAlpha", 1)
+    source = oiio.ImageInput.open(str(path), config)
+    assert (source.spec().width, source.spec().height) == (WIDTH, HEIGHT)
+    pixels = source.read_image(oiio.FLOAT)
+    assert pixels.shape == (HEIGHT, WIDTH, 4)
+    assert all(np.allclose(pixels[..., channel], drawn[0], atol=1e-3) for channel in range(4))
+    if file_format == "exr":
+        assert json.loads(source.spec().getattribute("matted/objects")) == ["hero"]
 
 
 @pytest.mark.parametrize(
