@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import shlex
@@ -87,7 +88,8 @@ def save(clip: str, choices: Choices) -> None:
         beside.write_text(json.dumps(dict(list(kept.items())[-_KEPT:]), indent=1), "utf-8")
         beside.replace(file)
     except OSError:
-        beside.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            beside.unlink()
 
 
 def _read() -> dict[str, dict[str, Any]]:
