@@ -42,7 +42,7 @@ def _matted():
         try:
             from matted_protocol.connection import data_folder
 
-            path = os.path.join(str(data_folder()), "resolve.log")
+            path = os.path.join(str(data_folder()), "plugins", "resolve", "script.log")
             write(path, reason)
         except Exception:
             path = os.path.join(tempfile.gettempdir(), "matted-resolve.log")

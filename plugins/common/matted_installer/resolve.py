@@ -42,8 +42,8 @@ PYTHON_FOR_THE_MENU = {
     "win32": "Resolve takes the Python 3 that FUSION_PYTHON3_HOME names, else one that came with python.org's "
     "installer. Set FUSION_PYTHON3_HOME to the folder of a Python from 3.9 on and start Resolve again.",
     "darwin": "Resolve takes the Python 3 that PYTHON3HOME names, else /usr/local/bin/python3, and no other: those of "
-    "Homebrew, pyenv and uv it does not see. Install a Python from 3.9 on from python.org, or run 'launchctl setenv PYTHON3HOME "
-    "/Library/Frameworks/Python.framework/Versions/3.12' with the folder of yours, and start Resolve again.",
+    "Homebrew, pyenv and uv it does not see. Install a Python from 3.9 on from python.org, or run 'launchctl setenv "
+    "PYTHON3HOME /Library/Frameworks/Python.framework/Versions/3.12', naming yours, and start Resolve again.",
     "linux": "Resolve takes the system's Python 3. Install python3 from 3.9 on with the system's package manager, or "
     "set PYTHON3HOME to the folder of one, and start Resolve again.",
 }
