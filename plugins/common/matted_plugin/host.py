@@ -63,6 +63,16 @@ class Plate:
     why: str = ""
 
 
+def rate(fps: float) -> tuple[int, int] | None:
+    """Frames a second as a fraction: 23.976 is 24000/1001."""
+    if fps <= 0:
+        return None
+    if abs(fps - round(fps)) < 1e-3:
+        return round(fps), 1
+    whole = round(fps * 1.001)
+    return (whole * 1000, 1001) if abs(whole * 1000 / 1001 - fps) < 2e-3 else (round(fps * 1000), 1000)
+
+
 @dataclass(frozen=True)
 class ObjectSource:
     """One thing to matte, and where its masks are.

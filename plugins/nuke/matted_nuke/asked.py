@@ -43,16 +43,6 @@ def parse_folder(told: str, node: str) -> str:
     return folder
 
 
-def rate(fps: float) -> tuple[int, int] | None:
-    """Frames a second as a fraction: 23.976 is 24000/1001."""
-    if fps <= 0:
-        return None
-    if abs(fps - round(fps)) < 1e-3:
-        return round(fps), 1
-    whole = round(fps * 1.001)
-    return (whole * 1000, 1001) if abs(whole * 1000 / 1001 - fps) < 2e-3 else (round(fps * 1000), 1000)
-
-
 def parse_objects(told: str) -> tuple[ObjectSource, ...]:
     """Read ``hero=rgba.alpha car=car.alpha``.
 

@@ -18,9 +18,21 @@ import nuke
 from matted_nuke import node as text
 from matted_nuke import plate as plates
 from matted_nuke import roto
-from matted_nuke.asked import listed, parse_folder, parse_keyframes, parse_objects, rate
+from matted_nuke.asked import listed, parse_folder, parse_keyframes, parse_objects
 from matted_nuke.knobs import full_size, held, is_limited, load, paste, put, quiet, still
-from matted_plugin.host import Asked, Gone, Host, HostError, Mattes, ObjectSource, Plate, Rendering, Renderings, Shape
+from matted_plugin.host import (
+    Asked,
+    Gone,
+    Host,
+    HostError,
+    Mattes,
+    ObjectSource,
+    Plate,
+    Rendering,
+    Renderings,
+    Shape,
+    rate,
+)
 from matted_plugin.steps import Stopped
 from matted_protocol.connection import data_folder
 from matted_protocol.frames import FrameRange
