@@ -6,8 +6,9 @@ It reads the plain models of the core (``fakes.resolve``), of which it needs:
   ``mark_in`` and ``mark_out`` (timeline frames or None);
 * item: ``start``, ``duration``, ``media`` (None for a generator), ``enabled``, ``properties`` (ZoomX ...), and what the
   artist gave it: ``grade`` (a function of the pixels) and ``alpha`` (a function of the source frame's number that gives
-  the coverage, or None), ``comps``;
-* media: ``pattern`` (with ``%04d``) and ``first`` number, or ``path`` of a movie; ``frames``.
+  the coverage, or None), ``comps`` (``resolve_fusion.Comps``), ``source_frame(timeline frame)`` (from 0, a float);
+* media: ``source`` (a pattern with ``%04d`` and ``first`` number, or the path of a movie), ``frames``;
+* project: ``settings``, ``timeline`` (the current one), ``queue`` (``resolve_render.Queue``).
 """
 
 from __future__ import annotations
@@ -73,8 +74,7 @@ def source_picture(item: Any, index: int, size: tuple[int, int]) -> tuple[Any, A
     """Colour and alpha of a frame of the clip's media, counted from 0, as the clip treats it."""
     colour = media_picture(item.media, index)[..., :3]
     alpha = np.ones(colour.shape[:2], np.float32)
-    for comp in item.comps[-1:]:
-        colour, alpha = comp.processed(index, colour, alpha)
+    colour, alpha = item.comps.processed(index, colour, alpha)
     if item.alpha is not None:
         alpha = np.asarray(item.alpha(index + first_number(item.media)), np.float32)
     if item.grade is not None:
