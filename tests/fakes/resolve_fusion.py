@@ -1,6 +1,7 @@
 """What a script holds of the stand-in's Fusion page: comps, tools, inputs, outputs; models are in resolve_fusion_tools.
 
-``FusionComps`` holds the calls of ``TimelineItem``; a clip model has ``comps = Comps(machine, item)``.
+``FusionComps`` holds the calls of ``TimelineItem``; ``comps(machine, item)`` are those of a clip,
+with what the artist does to them.
 """
 
 from __future__ import annotations
@@ -16,39 +17,40 @@ from fakes.resolve_handles import Handle
 REFUSED = "not a tool or an output"
 
 
-class Comps:
+class Comps(list[CompModel]):
     """The comps of one clip, in order, and which of them counts."""
 
     def __init__(self, machine: Any, item: Any):
+        super().__init__()
         self.machine, self.item = machine, item
-        self.all: list[CompModel] = []
         self.active: CompModel | None = None
 
     def new(self) -> CompModel:
         """A comp without tools, which counts from now on."""
         number = 1
-        while f"Composition {number}" in [comp.name for comp in self.all]:
+        while f"Composition {number}" in [comp.name for comp in self]:
             number += 1
         comp = CompModel(self.machine, self.item, f"Composition {number}")
-        self.all.append(comp)
+        self.append(comp)
         self.active = comp
         return comp
 
-    def add(self) -> CompModel:
+    def start(self) -> CompModel:
         """A comp with MediaIn1 into MediaOut1."""
         comp = self.new()
         comp.add("MediaIn", "MediaIn1")
         comp.add("MediaOut", "MediaOut1", (220.0, 0.0)).inputs["Input"] = Link("MediaIn1")
         return comp
 
-    def remove(self, comp: CompModel) -> None:
+    def drop(self, comp: CompModel) -> None:
+        """Delete a comp."""
         comp.alive = False
-        self.all.remove(comp)
+        self.remove(comp)
         if self.active is comp:
-            self.active = self.all[-1] if self.all else None
+            self.active = self[-1] if self else None
 
     def named(self, name: str) -> CompModel | None:
-        return next((comp for comp in self.all if comp.name == name), None)
+        return next((comp for comp in self if comp.name == name), None)
 
     def processed(self, index: int, colour: Any, alpha: Any) -> tuple[Any, Any]:
         """The picture after the comp that counts."""
@@ -56,7 +58,7 @@ class Comps:
 
     def facts(self) -> list[Any]:
         """What a script could leave behind here."""
-        return [(comp.name, comp is self.active, comp.locks, comp.open_undos, comp.text()) for comp in self.all]
+        return [(comp.name, comp is self.active, comp.locks, comp.open_undos, comp.text()) for comp in self]
 
     # -- what the artist does
 
@@ -68,7 +70,7 @@ class Comps:
         **inputs: Any,
     ) -> ToolModel:
         """Draw an outline; ``points`` is a list of points, or a dict of comp frame to such a list where it is keyed."""
-        comp = self.active or self.add()
+        comp = self.active or self.start()
         tool = comp.add(id, name)
         kind = "BSplinePolyline" if id == "BSplineMask" else "Polyline"
         if isinstance(points, dict):
@@ -93,11 +95,23 @@ class Comps:
 
     def artist_renders_savers(self, first: int | None = None, last: int | None = None) -> None:
         """Fusion > Render All Savers."""
-        for comp in self.all:
+        for comp in self:
             low, high = comp.render_range()
             for tool in [each for each in comp.tools.values() if each.id == "Saver"]:
                 for frame in range(low if first is None else first, (high if last is None else last) + 1):
                     tools.save(tool, frame)
+
+
+def comps_of(handle: Any) -> Comps:
+    """Those of the clip a handle stands for."""
+    return comps(handle._machine, handle._model)
+
+
+def comps(machine: Any, item: Any) -> Comps:
+    """Those of a clip."""
+    if not isinstance(item.comps, Comps):
+        item.comps = Comps(machine, item)
+    return item.comps
 
 
 class FusionComps:
@@ -110,20 +124,20 @@ class FusionComps:
         return None if comp is None else Composition(self._machine, comp)
 
     def AddFusionComp(self) -> Any:
-        return self._comp(self._model.comps.add())
+        return self._comp(comps_of(self).start())
 
     def GetFusionCompCount(self) -> int:
-        return len(self._model.comps.all)
+        return len(comps_of(self))
 
     def GetFusionCompByIndex(self, index: int) -> Any:
-        found = self._model.comps.all
+        found = comps_of(self)
         return self._comp(found[index - 1] if 1 <= index <= len(found) else None)
 
     def GetFusionCompByName(self, name: str) -> Any:
-        return self._comp(self._model.comps.named(name))
+        return self._comp(comps_of(self).named(name))
 
     def GetFusionCompNameList(self) -> list[str]:
-        return [comp.name for comp in self._model.comps.all]
+        return [comp.name for comp in comps_of(self)]
 
     def ImportFusionComp(self, path: str) -> Any:
         try:
@@ -131,33 +145,33 @@ class FusionComps:
             parse(text)
         except (OSError, ValueError):
             return None
-        comp = self._model.comps.new()
+        comp = comps_of(self).new()
         comp.read(text)
         return self._comp(comp)
 
     def ExportFusionComp(self, path: str, index: int) -> bool:
-        found = self._model.comps.all
+        found = comps_of(self)
         if not 1 <= index <= len(found) or not Path(path).parent.is_dir():
             return False
         Path(path).write_text(found[index - 1].text() + "\n", encoding="utf-8")
         return True
 
     def DeleteFusionCompByName(self, name: str) -> bool:
-        comp = self._model.comps.named(name)
+        comp = comps_of(self).named(name)
         if comp is None:
             return False
-        self._model.comps.remove(comp)
+        comps_of(self).drop(comp)
         return True
 
     def LoadFusionCompByName(self, name: str) -> Any:
-        comp = self._model.comps.named(name)
+        comp = comps_of(self).named(name)
         if comp is not None:
-            self._model.comps.active = comp
+            comps_of(self).active = comp
         return self._comp(comp)
 
     def RenameFusionCompByName(self, old: str, new: str) -> bool:
-        comp = self._model.comps.named(old)
-        if comp is None or not new or self._model.comps.named(new) is not None:
+        comp = comps_of(self).named(old)
+        if comp is None or not new or comps_of(self).named(new) is not None:
             return False
         comp.name = new
         return True

@@ -129,12 +129,12 @@ class CompModel:
         which = self.machine.switches.comp_frames
         if self.item.media is None or which == "source":
             return 0
-        return -self._left() if which == "clip" else resolve_pictures.first_number(self.item.media)
+        return -self._left() if which == "clip" else self.item.media.first
 
     def global_range(self) -> tuple[int, int]:
         if self.item.media is None or self.machine.switches.comp_frames == "clip":
             return self.render_range()
-        return self.offset(), self.offset() + resolve_pictures.length(self.item.media) - 1
+        return self.offset(), self.offset() + self.item.media.frames - 1
 
     def render_range(self) -> tuple[int, int]:
         first = self._left() + self.offset()
@@ -366,7 +366,7 @@ class Renderer:
     def __init__(self, comp: CompModel, frame: int):
         self.comp, self.frame = comp, frame
         media = comp.item.media
-        index = int(np.clip(frame - comp.offset(), 0, resolve_pictures.length(media) - 1)) if media is not None else 0
+        index = int(np.clip(frame - comp.offset(), 0, media.frames - 1)) if media is not None else 0
         colour = resolve_pictures.media_picture(media, index)[..., :3] if media is not None else np.zeros((64, 96, 3))
         self.plate = np.concatenate([colour, np.ones((*colour.shape[:2], 1))], -1).astype(np.float32)
         self.size = colour.shape[1], colour.shape[0]

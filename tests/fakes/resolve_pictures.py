@@ -1,15 +1,4 @@
-"""What the stand-in Resolve shows: a clip's picture from its real files, sized, graded, with its alpha output.
-
-It reads the plain models of the core (``fakes.resolve``), of which it needs:
-
-* timeline: ``name``, ``start`` (its first frame), ``tracks["video"]`` (lowest first; each ``enabled`` and ``items``),
-  ``mark_in`` and ``mark_out`` (timeline frames or None);
-* item: ``start``, ``duration``, ``media`` (None for a generator), ``enabled``, ``properties`` (ZoomX ...), and what the
-  artist gave it: ``grade`` (a function of the pixels) and ``alpha`` (a function of the source frame's number that gives
-  the coverage, or None), ``comps`` (``resolve_fusion.Comps``), ``source_frame(timeline frame)`` (from 0, a float);
-* media: ``source`` (a pattern with ``%04d`` and ``first`` number, or the path of a movie), ``frames``;
-* project: ``settings``, ``timeline`` (the current one), ``queue`` (``resolve_render.Queue``).
-"""
+"""What the stand-in Resolve shows: a clip's picture from its real files, sized, graded, with its alpha output."""
 
 from __future__ import annotations
 
@@ -21,74 +10,71 @@ from typing import Any
 import numpy as np
 import OpenImageIO as oiio
 
+from fakes.resolve_models import ItemModel, MediaModel, ProjectModel, TimelineModel
 
-def clips(timeline: Any) -> Iterator[tuple[int, Any]]:
+
+def clips(timeline: TimelineModel) -> Iterator[tuple[int, ItemModel]]:
     """(track, item) of every clip that is switched on, lowest track first, in order."""
-    for index, track in enumerate(timeline.tracks["video"], 1):
-        if track.enabled:
-            yield from ((index, item) for item in sorted(track.items, key=lambda each: each.start) if item.enabled)
+    return (
+        (index, item)
+        for index, item in timeline.items()
+        if timeline.tracks["video"][index - 1].enabled and item.enabled
+    )
 
 
-def extent(timeline: Any) -> tuple[int, int]:
+def extent(timeline: TimelineModel) -> tuple[int, int]:
     """First and last frame of the timeline."""
-    ends = [item.start + item.duration for track in timeline.tracks["video"] for item in track.items]
-    return timeline.start, max([timeline.start, *(end - 1 for end in ends)])
+    return timeline.start, max(timeline.start, timeline.end - 1)
 
 
-def resolution(project: Any, timeline: Any) -> tuple[int, int]:
+def resolution(project: ProjectModel, timeline: TimelineModel) -> tuple[int, int]:
     """Width and height of the timeline."""
-    return int(project.settings["timelineResolutionWidth"]), int(project.settings["timelineResolutionHeight"])
+    settings = {**project.settings, **timeline.settings}
+    return int(settings["timelineResolutionWidth"]), int(settings["timelineResolutionHeight"])
 
 
-def first_number(media: Any) -> int:
-    """The number of the media's first file; 0 for a movie."""
-    return int(media.first) if "%" in media.source else 0
+def source_frame(item: ItemModel, frame: int) -> int:
+    """Which frame of the media, from 0, a timeline frame shows; the media's ends go on for ever."""
+    return min(max(item.source_frame(frame), 0), item.media.frames - 1) if item.media is not None else 0
 
 
-def length(media: Any) -> int:
-    """How many frames the media has."""
-    return int(media.frames)
-
-
-def source_frame(item: Any, frame: int) -> int:
-    """Which frame of the media, from 0, a timeline frame shows."""
-    return int(np.clip(item.source_frame(frame), 0, length(item.media) - 1))
-
-
-def timeline_picture(timeline: Any, frame: int, size: tuple[int, int]) -> tuple[Any, Any]:
+def timeline_picture(timeline: TimelineModel, frame: int, size: tuple[int, int]) -> tuple[Any, Any]:
     """Colour (height, width, 3) and alpha (height, width) of the top-most clip at a timeline frame."""
-    shown = [item for _, item in clips(timeline) if item.start <= frame < item.start + item.duration]
-    if not shown:
+    shown = timeline.at(frame)
+    if shown is None:
         return np.zeros((size[1], size[0], 3), np.float32), np.zeros((size[1], size[0]), np.float32)
-    return item_picture(shown[-1], frame, size)
+    return item_picture(shown, frame, size)
 
 
-def item_picture(item: Any, frame: int, size: tuple[int, int]) -> tuple[Any, Any]:
+def item_picture(item: ItemModel, frame: int, size: tuple[int, int]) -> tuple[Any, Any]:
     """The same of one clip: its Fusion comp, its grade, its sizing, its alpha output."""
-    if item.media is None:
+    if item.media is None or not item.media.source:
         return np.full((size[1], size[0], 3), 0.18, np.float32), np.ones((size[1], size[0]), np.float32)
     return source_picture(item, source_frame(item, frame), size)
 
 
-def source_picture(item: Any, index: int, size: tuple[int, int]) -> tuple[Any, Any]:
+def source_picture(item: ItemModel, index: int, size: tuple[int, int]) -> tuple[Any, Any]:
     """Colour and alpha of a frame of the clip's media, counted from 0, as the clip treats it."""
+    assert item.media is not None
     colour = media_picture(item.media, index)[..., :3]
     alpha = np.ones(colour.shape[:2], np.float32)
-    colour, alpha = item.comps.processed(index, colour, alpha)
+    if item.comps:
+        colour, alpha = item.comps.processed(index, colour, alpha)
     if item.alpha is not None:
-        alpha = np.asarray(item.alpha(index + first_number(item.media)), np.float32)
+        alpha = np.asarray(item.alpha(index + item.media.first), np.float32)
     if item.grade is not None:
         colour = np.asarray(item.grade(colour), np.float32)
     both = placed(np.concatenate([colour, alpha[..., None]], -1), item.properties, size)
+    if item.stabilised:
+        both = np.roll(both, 1, axis=1)
     return both[..., :3], both[..., 3]
 
 
-def media_picture(media: Any, index: int) -> Any:
+def media_picture(media: MediaModel, index: int) -> Any:
     """The pixels of a frame of the media, counted from 0: (height, width, channels), float32."""
-    source = str(media.source)
-    if "%" in source:
-        return read_picture(source % (first_number(media) + index))
-    return movie_picture(source, index)
+    if media.kind == "movie":
+        return movie_picture(media.source, index)
+    return read_picture(str(media.file(media.first + index)))
 
 
 def read_picture(path: str) -> Any:

@@ -397,18 +397,14 @@ class Queue:
             style = job.deliver.settings["UniqueFilenameStyle"]
             full = f"{unique}_{name}" if style == 0 else f"{name}_{unique}_"
             for index, frame in enumerate(range(first, last + 1)):
-                number = (
-                    frame + resolve_pictures.first_number(item.media)
-                    if switches.individual_numbers == "media"
-                    else index
-                )
+                number = frame + item.media.first if switches.individual_numbers == "media" else index
                 yield Piece(f"{full}{number:0{switches.render_padding}d}.{job.deliver.form}", frame, item)
 
     def _range(self, job: Job, item: Any) -> tuple[int, int]:
         """In frames of the media, counted from 0."""
         which = self.machine.switches.individual_range
         if which == "media":
-            return 0, resolve_pictures.length(item.media) - 1
+            return 0, item.media.frames - 1
         low, high = item.start, item.start + item.duration - 1
         if which == "marks":
             low, high = max(low, job.marks[0]), min(high, job.marks[1])
