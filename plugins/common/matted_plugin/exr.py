@@ -26,6 +26,8 @@ _BYTES = {0: 4, 1: 2, 2: 4}
 """Of a value: unsigned integer, half, float."""
 _LINES = {0: 1, 2: 1, 3: 16}
 """Scanlines of a block, by compression: none, ZIPS, ZIP."""
+_BLOCKS = (1, 1, 1, 16, 32, 16, 32, 32, 32, 256)
+"""Scanlines of a block of every compression."""
 _COMPRESSIONS = ("none", "RLE", "ZIPS", "ZIP", "PIZ", "PXR24", "B44", "B44A", "DWAA", "DWAB")
 _TOP_BIT = bytes(value ^ 0x80 for value in range(256))
 
@@ -125,6 +127,32 @@ def channel_names(path: str | Path) -> tuple[str, ...]:
     """
     with Path(path).open("rb") as file:
         return tuple(name for name, _ in read_header(file.read(65536)).channels)
+
+
+def whole_header(path: str | Path) -> Header:
+    """The header of a file of which every block is there; what is in the blocks is not looked at.
+
+    Raises:
+        ExrError: it is cut short, or of another kind.
+        OSError: it cannot be opened.
+    """
+    with Path(path).open("rb") as file:
+        header = read_header(file.read(1 << 20))
+        lines = dict(enumerate(_BLOCKS)).get(header.compression, 0)
+        if not lines:
+            raise ExrError("it is compressed with a method not known here")
+        count = -(-(header.data[3] - header.data[1] + 1) // lines)
+        size = file.seek(0, 2)
+        file.seek(header.end)
+        told = file.read(8 * count)
+        places = struct.unpack(f"<{count}Q", told) if len(told) == 8 * count else (0,)
+        if min(places) < header.end + 8 * count or max(places) + 8 > size:
+            raise ExrError("it is cut short or damaged")
+        file.seek(max(places))
+        _, packed = struct.unpack("<ii", file.read(8))
+        if packed <= 0 or max(places) + 8 + packed > size:
+            raise ExrError("it is cut short or damaged")
+    return header
 
 
 def read_pixels(path: str | Path, channels: Sequence[str]) -> tuple[tuple[int, int], str, bytes]:

@@ -340,42 +340,52 @@ def _job(session: Session, facts: Facts) -> None:
     StopRendering stops whoever renders.
     """
     project = session.project()
-    for id in _named(project, facts):
-        _stop(project, id)
-        project.DeleteRenderJob(id)
-    left = _named(project, facts)
-    if left:
-        raise NotBack(
-            f"A render job of matted is still in the render queue ({left[0]}): delete it on the Deliver page."
-        )
+    until = time.monotonic() + _STOPPING
+    while True:
+        there = _named(project, facts)
+        if not there:
+            return
+        for id in there:
+            if _renders(project, id):
+                project.StopRendering()
+            project.DeleteRenderJob(id)
+        if time.monotonic() > until:
+            raise NotBack(f"A render job of matted is still in the queue ({there[0]}): delete it on the Deliver page.")
+        time.sleep(0.02)
 
 
 def _named(project: Project, facts: Facts) -> list[str]:
+    """The ids of the jobs that are still there of those the facts tell."""
     there = our_jobs(project, facts["folder"])
     id = facts.get("id")
     return there if id is None or id in there or id not in [job["JobId"] for job in jobs(project)] else [*there, id]
 
 
-def _stop(project: Project, id: str) -> None:
-    until = time.monotonic() + _STOPPING
-    asked = False
-    while _renders(project, id):
-        if not asked:
-            project.StopRendering()
-            asked = True
-        if time.monotonic() > until:
-            raise NotBack(f"Resolve goes on rendering matted's job {id}: stop it on the Deliver page.")
-        time.sleep(0.02)
-
-
 def _renders(project: Project, id: str) -> bool:
-    """Whether this very job is being rendered now."""
+    """Whether this very job is being rendered now. Its status is in the language of the interface."""
     if not project.IsRenderingInProgress():
         return False
     status: Any = project.GetRenderJobStatus(id)
     if not isinstance(status, dict):
         raise NotBack(f"Resolve does not tell how its render job {id} goes.")
-    return str(status.get("JobStatus", "")).lower() == "rendering"
+    return "EstimatedTimeRemainingInMs" in status or str(status.get("JobStatus", "")).lower() == "rendering"
+
+
+def _clips(session: Session, facts: Facts) -> None:
+    """Facts: project, timeline (unique ids), track, clips (unique ids of those that were enabled)."""
+    timeline = find_timeline(session.project(), facts["timeline"])
+    if timeline is None:
+        return
+    off = []
+    for item in timeline.GetItemListInTrack("video", facts["track"]) or []:
+        if item.GetUniqueId() not in facts["clips"]:
+            continue
+        if sure(lambda: item.GetClipEnabled()) is not True:  # noqa: B023 (called at once)
+            item.SetClipEnabled(True)
+            if sure(lambda: item.GetClipEnabled()) is not True:  # noqa: B023
+                off.append(str(item.GetName()))
+    if off:
+        raise NotBack(f"On video track {facts['track']} these clips are still disabled: {', '.join(off)}.")
 
 
 def _bin(session: Session, facts: Facts) -> None:
@@ -420,6 +430,7 @@ KINDS: dict[str, Callable[[Session, Facts], None]] = {
     "page": _page,
     "marks": _marks,
     "track": _track,
+    "clips": _clips,
     "preset": _preset,
     "job": _job,
     "bin": _bin,
