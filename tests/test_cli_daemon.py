@@ -15,6 +15,8 @@ from fakes.running_daemon import DaemonProcess
 from matted import cli
 from matted_protocol.client import Client
 
+pytestmark = pytest.mark.slow  # each test starts programs
+
 
 @pytest.fixture(scope="module")
 def daemon(tmp_path_factory):

@@ -19,6 +19,8 @@ from fakes.nuke_knob_handles import Knob
 from fakes.nuke_knobs import CLASSES
 from fakes.nuke_render import Renderer
 
+pytestmark = pytest.mark.slow  # each test starts programs
+
 TESTS = Path(__file__).parents[2]
 ROOT = TESTS.parent
 SELFTEST = ROOT / "plugins" / "nuke" / "selftest.py"

@@ -20,6 +20,8 @@ import json, sys
 from pathlib import Path
 from fakes.nuke import Nuke
 
+pytestmark = pytest.mark.slow  # each test starts programs
+
 with Nuke(version=tuple(json.loads(sys.argv[2])), home=Path(sys.argv[1]), gui=sys.argv[3] == "gui") as host:
     if sys.argv[4]:
         exec(sys.argv[4])
