@@ -14,13 +14,13 @@ from fakes.nuke import Nuke
 from fakes.wheel_folder import copy_source, make_wheels
 from matted_installer import nuke as installer
 
+pytestmark = pytest.mark.slow  # each test starts programs
+
 TESTS = Path(__file__).resolve().parents[2]
 STARTED = """
 import json, sys
 from pathlib import Path
 from fakes.nuke import Nuke
-
-pytestmark = pytest.mark.slow  # each test starts programs
 
 with Nuke(version=tuple(json.loads(sys.argv[2])), home=Path(sys.argv[1]), gui=sys.argv[3] == "gui") as host:
     if sys.argv[4]:
