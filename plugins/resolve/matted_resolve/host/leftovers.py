@@ -209,14 +209,26 @@ def find_timeline(project: Project, id: str) -> Timeline | None:
 def _marks(session: Session, facts: Facts) -> None:
     """Facts: project, timeline (unique ids), marks as GetMarkInOut gave them. From Resolve 20 on."""
     timeline = find_timeline(session.project(), facts["timeline"])
-    if timeline is None or timeline.GetMarkInOut() == facts["marks"]:
+    if timeline is None:
         return
-    timeline.ClearMarkInOut("all")
-    for kind, mark in facts["marks"].items():
-        if "in" in mark and "out" in mark:
-            timeline.SetMarkInOut(mark["in"], mark["out"], kind)
-    if timeline.GetMarkInOut() != facts["marks"]:
-        raise NotBack(f"The in and out marks of the timeline {timeline.GetName()} are not as they were.")
+    wanted: dict[str, dict[str, int]] = facts["marks"]
+    for _ in range(2):
+        now = sure(lambda: timeline.GetMarkInOut())
+        if now == wanted or (wanted and _holds(now, wanted)):
+            return
+        timeline.ClearMarkInOut("all")
+        alike = wanted.get("video") == wanted.get("audio")
+        for kind, mark in wanted.items():  # one mark alone cannot be set: the other is the timeline's end
+            last = int(timeline.GetEndFrame()) - int(timeline.GetStartFrame()) - 1
+            timeline.SetMarkInOut(mark.get("in", 0), mark.get("out", last), "all" if alike else kind)
+    raise NotBack(f"The in and out marks of the timeline {timeline.GetName()} are not as they were.")
+
+
+def _holds(now: Any, wanted: dict[str, dict[str, int]]) -> bool:
+    """Whether every mark is there where one alone was set."""
+    return any(len(mark) < 2 for mark in wanted.values()) and all(
+        now.get(kind, {}).get(side) == frame for kind, mark in wanted.items() for side, frame in mark.items()
+    )
 
 
 def _track(session: Session, facts: Facts) -> None:

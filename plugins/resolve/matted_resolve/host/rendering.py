@@ -494,11 +494,12 @@ class _Deliver:
         """Individual clips come in the media's own frames: those of a clip with another speed are others."""
         if self._clip.source:
             return  # else it could not be read as it is
-        start, end = sure(lambda: self._item.GetSourceStartFrame()), sure(lambda: self._item.GetSourceEndFrame())
-        if not -2 <= end - start - self._clip.duration <= 1:
+        start, end = _asked(lambda: self._item.GetSourceStartFrame()), _asked(lambda: self._item.GetSourceEndFrame())
+        told = isinstance(start, (int, float)) and isinstance(end, (int, float))  # not before Resolve 19
+        if not told or not -2 <= end - start - self._clip.duration <= 1:
             raise HostError(
-                f"The alpha of {self._clip.name} at frame {frame} is solid in a single clip, and its speed is changed,"
-                " so that it cannot be rendered otherwise.",
+                f"The alpha of {self._clip.name} at frame {frame} is solid in a single clip, and it cannot be rendered"
+                " otherwise: its speed is changed, or Resolve does not tell it.",
                 "Connect the node's key output to the Alpha Output on the Color page; if it is, make the clip a"
                 " compound clip, or draw the masks in Fusion.",
                 frame=frame,
