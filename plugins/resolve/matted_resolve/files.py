@@ -13,6 +13,7 @@ MOVIES = frozenset({"mov", "mp4", "m4v", "mxf", "mkv", "avi"})
 
 _BRACKETED = re.compile(r"(?P<before>.*)\[(?P<first>\d+)-(?P<last>\d+)\](?P<after>[^\[\]]*)", re.DOTALL)
 _NUMBERED = re.compile(r"(?P<before>.*?)(?P<number>\d+)(?P<after>\.[^.]+)", re.DOTALL)
+_PATTERN = re.compile(r"(?P<before>.*)%0?(?P<digits>\d*)d(?P<after>[^%]*)", re.DOTALL)
 _COUNTER = re.compile(r"%0?\d*d|#|@|\$F")
 _WINDOWS = re.compile(r"[A-Za-z]:[\\/]|\\\\")
 
@@ -44,15 +45,16 @@ class Files:
         return bool(self.path) and not self.count
 
 
-def find(path: str, *, names: tuple[str, ...] = (), frames: int = 0) -> Files:
+def find(path: str, *, names: tuple[str, ...] = (), first: int | None = None, frames: int = 0) -> Files:
     """The files that a ``File Path`` stands for.
 
-    Resolve writes a sequence as ``plate.[1001-1100].exr``. Where only one file of it is named, the clip's other names
-    are tried, then the number in its name.
+    Resolve writes a sequence as ``plate.[1001-1100].exr``. Where only one file of it is named, or a pattern, the clip's
+    other names are tried, then what Resolve counts.
 
     Args:
         path: as Resolve tells it.
         names: what else Resolve calls the clip: ``plate.[1001-1100].exr``.
+        first: number of the first file, if Resolve tells it.
         frames: how many frames Resolve says there are; 0 when it does not.
     """
     if os.sep == "/" and _WINDOWS.match(path):
@@ -66,7 +68,7 @@ def find(path: str, *, names: tuple[str, ...] = (), frames: int = 0) -> Files:
         return Files(whole) if _is_there(whole) else Files(why=f"{whole} is not to be seen from here.")
     if extension not in IMAGES:
         return Files(why=f"Only Resolve reads .{extension} files.")
-    for candidate in _candidates(name, names, frames):
+    for candidate in _candidates(name, names, first, frames):
         found = _sequence(folder, *candidate)
         if found is not None:
             return found
@@ -82,14 +84,21 @@ def _is_there(path: str) -> bool:
         return False
 
 
-def _candidates(name: str, names: tuple[str, ...], frames: int) -> Iterator[tuple[str, str, str, str]]:
+def _candidates(
+    name: str, names: tuple[str, ...], first: int | None, frames: int
+) -> Iterator[tuple[str, str, str, str]]:
     """Names of a sequence in parts: before the number, first and last number as written, after it."""
     for one in (name, *names):
         bracketed = _BRACKETED.fullmatch(one)
         if bracketed:
             yield bracketed["before"], bracketed["first"], bracketed["last"], bracketed["after"]
-    numbered = _NUMBERED.fullmatch(name)
-    if numbered and frames > 1:
+    if frames < 2:
+        return
+    pattern, numbered = _PATTERN.fullmatch(name), _NUMBERED.fullmatch(name)
+    if pattern and first is not None:
+        digits = int(pattern["digits"] or 1)
+        yield pattern["before"], f"{first:0{digits}d}", f"{first + frames - 1:0{digits}d}", pattern["after"]
+    elif numbered:
         last = int(numbered["number"]) + frames - 1
         yield numbered["before"], numbered["number"], f"{last:0{len(numbered['number'])}d}", numbered["after"]
 

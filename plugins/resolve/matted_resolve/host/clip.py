@@ -1,8 +1,60 @@
-"""One clip of a timeline as plain data."""
+"""One clip of a timeline as plain data.
+
+Resolve tells where a clip lies in its source in several ways, and not all of them are right: each is held against the
+others, and where they differ the plate is rendered, for then no frame has to be counted.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Callable, NamedTuple
+from uuid import NAMESPACE_URL, uuid5
+
+from matted_plugin.host import HostError, rate
+from matted_protocol.connection import data_folder
+from matted_resolve import colours, files
+from matted_resolve.host.session import asked, key_of, media_of
+from matted_resolve.timecode import read_counting
+
+if TYPE_CHECKING:
+    from resolve_api import TimelineItem
+
+    from matted_resolve.host.session import Session
+
+RENDERED_FIRST = 1001
+"""Frame of a rendered clip's first picture."""
+
+_AT_REST: dict[str, float] = {
+    "Pan": 0,
+    "Tilt": 0,
+    "ZoomX": 1,
+    "ZoomY": 1,
+    "RotationAngle": 0,
+    "Pitch": 0,
+    "Yaw": 0,
+    "FlipX": 0,
+    "FlipY": 0,
+    "CropLeft": 0,
+    "CropRight": 0,
+    "CropTop": 0,
+    "CropBottom": 0,
+    "Distortion": 0,
+}
+"""What leaves a clip's picture where it is (Blackmagic's scripting README has the keys)."""
+
+_CHANGED = (
+    ("H-FLIP", "on"),
+    ("V-FLIP", "on"),
+    ("Enable Deinterlacing", "1"),
+)
+"""Attributes of the media that make Resolve show another picture than the files hold."""
+
+_NO_FILES = ("compound", "timeline", "fusion", "multicam", "generator", "title", "stereo")
+_RAW_CODEC = re.compile(r"raw|x-ocn|r3d|cineform", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -27,8 +79,11 @@ class Clip:
         frame_rate: of the timeline, frames a second as a fraction; None when Resolve does not say.
         track: video track, from 1.
         media_first: frame of the media's first frame.
-        media_frames: how many frames the media has; 0 when nobody knows.
+        media_frames: how many frames the media has; 0 when frames of the media cannot be told from the clip's, as when
+            it is retimed.
         notes: sentences for the artist.
+        fits_media: whether a picture of the clip shows what the media's does at the same place; not when the clip is
+            moved, scaled, cropped or flipped.
     """
 
     key: str
@@ -48,6 +103,7 @@ class Clip:
     media_first: int
     media_frames: int
     notes: tuple[str, ...] = ()
+    fits_media: bool = True
 
     @property
     def last(self) -> int:
@@ -66,3 +122,374 @@ class Clip:
     def timeline_frame(self, frame: int) -> int:
         """The timeline's number of a frame."""
         return self.record + frame - self.first
+
+
+class _Times(NamedTuple):
+    """Where a clip lies: timeline frames, and frames of its source before and after; None where Resolve is silent."""
+
+    record: int
+    duration: int
+    left: int | None
+    right: int | None
+    source: tuple[int | None, int | None]
+
+
+def read_clip(session: Session, item: TimelineItem, *, rendered: bool = False) -> Clip:
+    """Read all there is to know of a clip.
+
+    Args:
+        session: the script's view of Resolve.
+        item: the clip.
+        rendered: whether the artist wants its plate rendered in any case.
+
+    Raises:
+        HostError: its media is offline, or Resolve does not tell where it lies.
+    """
+    name = str(_twice(lambda: item.GetName(), str) or "The clip")
+    settings = session.settings()
+    facts = _facts(item)
+    times = _times(item, name)
+    found = _files(facts)
+    if "offline" in str(facts.get("Online Status") or "").lower():
+        where = str(facts.get("File Path") or "its file")
+        raise HostError(f"{name}: its media is offline.", "Relink it in the media pool.", path=where)
+    count = _count(facts, found)
+    timing = _timing(times, facts, settings, found, count)
+    look = _look(item, facts)
+    ours, theirs = _setting_size(settings), _size(facts.get("Resolution"))
+    why = (
+        timing
+        or look
+        or _scaled(ours, theirs)
+        or found.why
+        or _gap(times, found)
+        or ("you chose to have it rendered." if rendered else "")
+    )
+    key = key_of(item)
+    shared: dict[str, Any] = {
+        "key": key,
+        "name": name,
+        "why": why,
+        "duration": times.duration,
+        "record": times.record,
+        "frame_rate": _frame_rate(settings),
+        "track": session.track(key),
+        "fits_media": not look and _same_shape(ours, theirs),
+    }
+    notes = _notes(item)
+    left = times.left or 0
+    if why:
+        space, said = colours.of_renders(settings)
+        return Clip(
+            source="",
+            first=RENDERED_FIRST,
+            offset=0,
+            handles=(0, 0),
+            size=_told_size(ours, name),
+            pixel_aspect=_timeline_aspect(settings),
+            colorspace=space,
+            media_first=RENDERED_FIRST - (0 if timing else left),
+            media_frames=0 if timing else count,
+            notes=(*notes, *said),
+            **shared,
+        )
+    told, said = colours.of_files(settings, facts)
+    return Clip(
+        source=found.path,
+        first=found.first + left,
+        offset=1 if found.is_movie else 0,
+        handles=_handles(times.duration, left, count, found),
+        size=theirs or _told_size(ours, name),
+        pixel_aspect=1.0,
+        colorspace=told,
+        media_first=found.first,
+        media_frames=count,
+        notes=(*notes, *said),
+        **shared,
+    )
+
+
+def _facts(item: TimelineItem) -> Mapping[str, Any]:
+    """The properties of the clip's media; {} when it has none, as a title."""
+    media = media_of(item)
+    return _twice(lambda: media.GetClipProperty(), dict) or {} if media else {}
+
+
+def _files(facts: Mapping[str, Any]) -> files.Files:
+    """The files behind the clip."""
+    if not facts:
+        return files.Files(why="it is a generator or a title, or Resolve does not tell its media.")
+    kind = str(facts.get("Type") or "")
+    if any(word in kind.lower() for word in _NO_FILES):
+        return files.Files(why=f"its media is made in Resolve ({kind}).")
+    if _RAW_CODEC.search(str(facts.get("Video Codec") or "")):
+        return files.Files(why=f"only Resolve reads {facts['Video Codec']}.")
+    names = tuple(str(facts.get(one) or "") for one in ("File Name", "Clip Name"))
+    counted = (_number(facts.get("Start")), _number(facts.get("Frames")) or 0)
+    return files.find(str(facts.get("File Path") or ""), names=names, first=counted[0], frames=counted[1])
+
+
+def _times(item: TimelineItem, name: str) -> _Times:
+    """Where the clip lies.
+
+    Raises:
+        HostError: Resolve does not say, or there is nothing of it.
+    """
+    start, end = _twice_whole(lambda: item.GetStart()), _twice_whole(lambda: item.GetEnd())
+    duration = _twice_whole(lambda: item.GetDuration())
+    if start is None or duration is None or duration < 1:
+        raise HostError(
+            f"Resolve does not tell where {name} lies in the timeline.",
+            "Close any dialog that Resolve shows, then press again.",
+        )
+    if end is not None and 0 < end - start < duration:  # the shorter is in the timeline for certain
+        duration = end - start
+    return _Times(
+        start,
+        duration,
+        _twice_whole(lambda: item.GetLeftOffset()),
+        _twice_whole(lambda: item.GetRightOffset()),
+        (_twice_whole(lambda: item.GetSourceStartFrame()), _twice_whole(lambda: item.GetSourceEndFrame())),
+    )
+
+
+def _count(facts: Mapping[str, Any], found: files.Files) -> int:
+    """How many frames the media has; 0 when nobody says."""
+    return found.count or _number(facts.get("Frames")) or 0
+
+
+def _timing(
+    times: _Times, facts: Mapping[str, Any], settings: Mapping[str, str], found: files.Files, count: int
+) -> str:
+    """Why frames of the source cannot be told from frames of the clip; '' when they can."""
+    ours, theirs = read_counting(settings.get("timelineFrameRate")), rate(_real(facts.get("FPS")))
+    if ours is None or theirs is None:
+        return "Resolve does not tell its frame rate."
+    if abs(ours.rate * theirs[1] - theirs[0]) > theirs[1] / 500:
+        shown = f"{theirs[0] / theirs[1]:.5g} frames a second in a timeline of {float(ours.rate):.5g}"
+        return f"it has {shown}."
+    return _retimed(times, found) or _miscounted(times, facts, found, count)
+
+
+def _retimed(times: _Times, found: files.Files) -> str:
+    """Whether the clip shows each source frame once and in order.
+
+    GetLeftOffset is exact, but counts retimed frames; GetSourceStartFrame counts the source's own and may be off by
+    one; the end may be the last frame or the one after it; 0 and 0 is no answer (measured by davinci-resolve-mcp).
+    """
+    first, last = times.source
+    if times.left is None or first is None or last is None:
+        return "Resolve does not tell which frames of its source it shows."
+    if first > last:
+        return "it plays backwards."
+    if first == last == 0 and (times.duration > 1 or times.left > 0):
+        return "Resolve does not know which frames of its source it shows."
+    for base in {0, found.first}:  # of a sequence, Resolve may count from 0 or by the numbers in the names
+        begins, ends = first - base - times.left, last - base - times.left - times.duration
+        if abs(begins) <= 1 and ends in (-1, 0, begins - 1, begins):
+            return ""
+    shown = last - first
+    return f"its speed is changed: {times.duration} frames of the timeline show {max(shown, 1)} of the source."
+
+
+def _miscounted(times: _Times, facts: Mapping[str, Any], found: files.Files, count: int) -> str:
+    """Whether all that Resolve and the files say about their number agrees."""
+    begins, ends, told = (_number(facts.get(one)) for one in ("Start", "End", "Frames"))
+    if count < 1:
+        return "Resolve does not tell how many frames its media has."
+    if begins not in (None, 0, found.first):
+        return "it is a subclip."
+    if told is not None and told != count:
+        return f"Resolve counts {told} frames in its media, and there are {count} files."
+    if begins is not None and ends is not None and ends - begins + 1 != count:
+        return f"Resolve counts {ends - begins + 1} frames in its media, and {count} elsewhere."
+    used = (times.left or 0) + times.duration
+    if used > count:
+        return f"it shows {used} frames of a media that has {count}."
+    if times.right is None or abs(used + times.right - count) > 1:
+        return f"Resolve counts {used + (times.right or 0)} frames around the clip in a media that has {count}."
+    return ""
+
+
+def _look(item: TimelineItem, facts: Mapping[str, Any]) -> str:
+    """Why the clip's picture is not the media's; '' when it is, but for its resolution."""
+    properties = _twice(lambda: item.GetProperty(), dict)
+    if not properties:
+        return "Resolve does not tell whether it is moved or scaled."
+    moved = [name for name, rest in _AT_REST.items() if abs(_real(properties.get(name, rest)) - rest) > 1e-6]
+    if moved:
+        return f"it is moved, scaled, cropped or flipped in the timeline ({', '.join(moved)})."
+    changed = [name for name, value in _CHANGED if str(facts.get(name) or "").lower() == value]
+    if changed or (_number(facts.get("Super Scale")) or 1) > 1:
+        return f"its clip attributes change the picture ({', '.join(changed) or 'Super Scale'})."
+    if str(facts.get("Input Sizing Preset") or "None") != "None":
+        return "an input sizing preset changes the picture."
+    if str(facts.get("PAR") or "Square").lower() not in ("square", "1", "1.0", "1.00"):
+        return f"its pixels are not square ({facts['PAR']})."
+    return ""
+
+
+def _scaled(ours: tuple[int, int] | None, theirs: tuple[int, int] | None) -> str:
+    """Why masks rendered at the timeline's resolution would not fit the media's files."""
+    if ours is None or theirs is None or ours == theirs:
+        return ""
+    return f"its {theirs[0]}x{theirs[1]} pixels are scaled to the timeline's {ours[0]}x{ours[1]}."
+
+
+def _same_shape(ours: tuple[int, int] | None, theirs: tuple[int, int] | None) -> bool:
+    """Whether scaling one to the other leaves no bars and cuts nothing off, but for a pixel of rounding."""
+    return (
+        ours is not None
+        and theirs is not None
+        and abs(ours[0] * theirs[1] - theirs[0] * ours[1]) <= max(*ours, *theirs)
+    )
+
+
+def _gap(times: _Times, found: files.Files) -> str:
+    """Why a sequence cannot be read though it is there: a file that the clip shows is missing."""
+    shown = range(found.first + (times.left or 0), found.first + (times.left or 0) + times.duration)
+    missing = sorted(found.missing.intersection(shown))
+    return f"{found.path} has no frame {missing[0]}." if missing else ""
+
+
+def _handles(duration: int, left: int, count: int, found: files.Files) -> tuple[int, int]:
+    """Frames before and after the clip that are there without a gap."""
+    first, end = found.first + left, found.first + left + duration
+    before = max((one + 1 for one in found.missing if one < first), default=found.first)
+    after = min((one for one in found.missing if one >= end), default=found.first + count)
+    return first - before, after - end
+
+
+def _notes(item: TimelineItem) -> tuple[str, ...]:
+    if (_twice_whole(lambda: item.GetFusionCompCount()) or 0) < 1:
+        return ()
+    return (
+        "The clip has a Fusion composition: if it moves or warps the picture, choose a rendered plate, so that masks "
+        "and plate stay together.",
+    )
+
+
+def _frame_rate(settings: Mapping[str, str]) -> tuple[int, int] | None:
+    counting = read_counting(settings.get("timelineFrameRate"))
+    return (counting.rate.numerator, counting.rate.denominator) if counting else None
+
+
+def _told_size(size: tuple[int, int] | None, name: str) -> tuple[int, int]:
+    """The resolution of the timeline.
+
+    Raises:
+        HostError: Resolve does not tell it.
+    """
+    if size is None:
+        raise HostError(
+            f"{name}: Resolve does not tell the resolution of the timeline.",
+            "Close any dialog that Resolve shows, then press again.",
+        )
+    return size
+
+
+def _setting_size(settings: Mapping[str, str]) -> tuple[int, int] | None:
+    width, height = (_number(settings.get(f"timelineResolution{side}")) for side in ("Width", "Height"))
+    return (width, height) if width and height else None
+
+
+def _timeline_aspect(settings: Mapping[str, str]) -> float:
+    """Blackmagic's scripting README names square and cinemascope for other than SD pictures."""
+    return 2.0 if "cinemascope" in str(settings.get("timelinePixelAspectRatio") or "").lower() else 1.0
+
+
+def _size(told: object) -> tuple[int, int] | None:
+    """``1920x1080``."""
+    found = re.fullmatch(r"\s*(\d+)\s*x\s*(\d+)\s*", str(told))
+    return (int(found[1]), int(found[2])) if found else None
+
+
+def _number(told: object) -> int | None:
+    """A whole number, of a text too: Resolve's properties are texts."""
+    try:
+        return None if isinstance(told, bool) else int(str(told))
+    except ValueError:
+        return None
+
+
+def _real(told: object) -> float:
+    """A number, also of a text or of a truth; 0 when it is none."""
+    try:
+        return float(told) if isinstance(told, bool) else float(str(told))
+    except ValueError:
+        return {"true": 1.0, "false": 0.0}.get(str(told).lower(), 0.0)
+
+
+def _twice(call: Callable[[], Any], kind: type) -> Any:
+    """An answer of a kind; asked again when the first is none, so that one hiccup does not change what a clip is."""
+    for _ in range(2):
+        answer = asked(call)
+        if isinstance(answer, kind):
+            return answer
+    return None
+
+
+def _twice_whole(call: Callable[[], Any]) -> int | None:
+    for _ in range(2):
+        answer = asked(call)
+        if isinstance(answer, (int, float)) and not isinstance(answer, bool):
+            return int(answer)
+    return None
+
+
+# The state of a clip's job, which the project keeps
+
+
+def stored(session: Session, item: TimelineItem) -> str:
+    """The state as it was stored for this clip, or ''.
+
+    Raises:
+        HostError: Resolve does not answer.
+    """
+    try:
+        return _aside(session, item).read_text("utf-8")
+    except (OSError, UnicodeDecodeError):
+        media = media_of(item)
+        return str(_twice(lambda: media.GetThirdPartyMetadata(_slot(item)), str) or "") if media else ""
+
+
+def store(session: Session, item: TimelineItem, text: str) -> None:
+    """Keep the state in the metadata of the clip's media; '' takes it out.
+
+    A clip without media, an older Resolve (before 19.0.2) or one that cuts the text has no place for it: then it is
+    kept in a file of the user's.
+
+    Raises:
+        HostError: Resolve does not answer.
+    """
+    media, aside = media_of(item), _aside(session, item)
+    if media is not None:
+        if asked(lambda: media.GetThirdPartyMetadata(_slot(item))) != text:
+            asked(lambda: media.SetThirdPartyMetadata(_slot(item), text))
+        if (asked(lambda: media.GetThirdPartyMetadata(_slot(item))) or "") == text:
+            text = ""
+    with contextlib.suppress(OSError):
+        if not text:
+            aside.unlink()
+        else:
+            aside.parent.mkdir(parents=True, exist_ok=True)
+            beside = aside.with_name(f".{aside.name}.part")
+            beside.write_text(text, "utf-8")
+            beside.replace(aside)
+
+
+def _slot(item: TimelineItem) -> str:
+    """Where the state lies in the media's metadata: one media may lie in the timeline many times."""
+    return f"matted.{key_of(item)}"
+
+
+def _aside(session: Session, item: TimelineItem) -> Path:
+    """The file that keeps what the project cannot."""
+    project, key = session.project(), key_of(item)
+    id = _twice(lambda: project.GetUniqueId(), str)
+    if not key or not id:
+        raise HostError(
+            "Resolve does not tell which clip it is.", "Close any dialog that Resolve shows, then press again."
+        )
+    name = uuid5(NAMESPACE_URL, f"{id}/{key}").hex
+    return data_folder() / "plugins" / "resolve" / "clips" / f"{name}.json"

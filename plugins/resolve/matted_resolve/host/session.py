@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Callable, Literal, TypeVar
 
 from matted_plugin.host import Gone, HostError
@@ -61,7 +61,8 @@ class Session:
 
     def alive(self) -> bool:
         """Whether Resolve really answers: one that hangs answers all but this (measured by davinci-resolve-mcp)."""
-        return bool(asked(lambda: self.resolve.GetProjectManager().GetCurrentDatabase()))
+        manager = found(lambda: self.resolve.GetProjectManager())
+        return bool(manager and mapped(lambda: manager.GetCurrentDatabase()))
 
     def project(self) -> Project:
         """The open project.
@@ -71,7 +72,8 @@ class Session:
         """
         if not self.alive():
             raise HostError("Resolve does not answer.", _BUSY)
-        project = asked(lambda: self.resolve.GetProjectManager().GetCurrentProject())
+        manager = found(lambda: self.resolve.GetProjectManager())
+        project = found(lambda: manager.GetCurrentProject()) if manager else None
         if not project:
             raise HostError("No project is open in Resolve.", "Open the project, then run the script again.")
         return project
@@ -83,7 +85,7 @@ class Session:
             HostError: Resolve does not answer, or no project or timeline is open.
         """
         project = self.project()
-        timeline = asked(lambda: project.GetCurrentTimeline())
+        timeline = found(lambda: project.GetCurrentTimeline())
         if not timeline:
             name = asked(lambda: project.GetName()) or "The project"
             raise HostError(
@@ -98,10 +100,21 @@ class Session:
             HostError: Resolve does not answer, or no project is open.
         """
         project = self.project()
-        pool = asked(lambda: project.GetMediaPool())
+        pool = found(lambda: project.GetMediaPool())
         if not pool:
             raise HostError("Resolve does not show its media pool.", _BUSY)
         return pool
+
+    def settings(self) -> dict[str, str]:
+        """The settings of the timeline, and of the project where the timeline has none of its own.
+
+        Raises:
+            HostError: Resolve does not answer, or no project or timeline is open.
+        """
+        timeline, project = self.timeline(), self.project()
+        ours, shared = mapped(lambda: timeline.GetSetting()), mapped(lambda: project.GetSetting())
+        known = {**shared, **{name: value for name, value in ours.items() if value not in (None, "")}}
+        return {str(name): str(value) for name, value in known.items()}
 
     def item(self, key: str) -> TimelineItem:
         """The clip of this id in the timeline the artist looks at.
@@ -110,15 +123,16 @@ class Session:
             Gone: it is not there any more, or another timeline or project is open.
             HostError: Resolve does not answer.
         """
-        timeline = self.timeline()
         track, index = self._places.get(key, (0, 0))
         if track:  # where it was the last time: a long timeline takes long to go through
-            there = asked(lambda: timeline.GetItemListInTrack("video", track)) or []
-            if index < len(there) and _key(there[index]) == key:
+            timeline = self.timeline()
+            there: list[TimelineItem] = listed(lambda: timeline.GetItemListInTrack("video", track))
+            if index < len(there) and key_of(there[index]) == key:
                 return there[index]
-        for _ in range(2):  # one failing answer is no reason to take a clip for deleted
+        for _ in range(2):  # one wrong answer is no reason to take a clip for deleted
+            timeline = self.timeline()
             for track, index, item in _places(timeline):
-                if _key(item) == key:
+                if key_of(item) == key:
                     self._places[key] = (track, index)
                     return item
         name = asked(lambda: timeline.GetName()) or "the timeline"
@@ -129,6 +143,16 @@ class Session:
             "If another timeline is open, open the one with the clip, then run the script again.",
         )
 
+    def track(self, key: str) -> int:
+        """The video track, from 1, that the clip of this id lies on.
+
+        Raises:
+            Gone: it is not there any more, or another timeline or project is open.
+            HostError: Resolve does not answer.
+        """
+        self.item(key)
+        return self._places[key][0]
+
     def current(self) -> list[str]:
         """The clip under the playhead: one key, or none.
 
@@ -136,8 +160,7 @@ class Session:
             HostError: Resolve does not answer, or no project or timeline is open.
         """
         timeline = self.timeline()
-        item = asked(lambda: timeline.GetCurrentVideoItem())
-        key = _key(item) if item else ""
+        key = key_of(found(lambda: timeline.GetCurrentVideoItem()))
         return [key] if key else []
 
     def selected(self) -> list[str]:
@@ -149,10 +172,10 @@ class Session:
             HostError: Resolve does not answer, or no project or timeline is open.
         """
         pool, timeline = self.media_pool(), self.timeline()
-        chosen = {_key(media) for media in asked(lambda: pool.GetSelectedClips()) or []} - {""}
+        chosen = {key_of(media) for media in listed(lambda: pool.GetSelectedClips())} - {""}
         if not chosen:
             return []
-        return _in_order(item for _, _, item in _places(timeline) if _key(media_of(item)) in chosen)
+        return _in_order(item for _, _, item in _places(timeline) if key_of(media_of(item)) in chosen)
 
     def marked(self) -> list[str]:
         """The clips of the timeline that carry a keyframe or suggestion marker, in the timeline's order.
@@ -176,6 +199,11 @@ def limits(version: tuple[int, ...], *, studio: bool, sandboxed: bool = False) -
         told.append(
             f"This is DaVinci Resolve {numbered(version)}; matted is made for 18.5 to 21. {_OUTSIDE} "
             "Or open the project in a newer Resolve."
+        )
+    if version and version < (19, 0, 2):
+        told.append(
+            "This Resolve does not tell scripts which clips are selected or which frames of its source a clip shows: "
+            "the clip under the playhead is taken, and plates are always rendered."
         )
     if not studio and version >= (21, 1):
         told.append(
@@ -214,14 +242,44 @@ def asked(call: Callable[[], _T]) -> _T | None:
         return None
 
 
+def found(call: Callable[[], _T | None]) -> _T | None:
+    """The object Resolve answers; it is asked again when that is none, for an answer may be lost."""
+    for _ in range(2):
+        answer = asked(call)
+        if answer and not isinstance(answer, (bool, str)):
+            return answer
+    return None
+
+
+def listed(call: Callable[[], Any]) -> list[Any]:
+    """The list Resolve answers, without the Nones in it; [] when it fails or answers something else."""
+    answer = asked(call)
+    return [one for one in answer if one is not None] if isinstance(answer, (list, tuple)) else []
+
+
+def mapped(call: Callable[[], Any]) -> dict[Any, Any]:
+    """The dictionary Resolve answers; {} when it fails or answers something else."""
+    answer = asked(call)
+    return dict(answer) if isinstance(answer, Mapping) else {}
+
+
 def numbered(version: tuple[int, ...]) -> str:
-    """``20.3.2``."""
-    return ".".join(map(str, version))
+    """``20.3.2``; ``0`` when it is not known."""
+    return ".".join(map(str, version)) or "0"
 
 
 def media_of(item: TimelineItem) -> MediaPoolItem | None:
     """The clip's media; None for a generator or a title."""
-    return asked(lambda: item.GetMediaPoolItem()) or None
+    return found(lambda: item.GetMediaPoolItem())
+
+
+def key_of(thing: TimelineItem | MediaPoolItem | None) -> str:
+    """The id of a clip; '' when it has none, as clips that Resolve could not place."""
+    for _ in range(2 if thing else 0):
+        key = asked(lambda: thing.GetUniqueId())
+        if isinstance(key, str) and key:
+            return key
+    return ""
 
 
 def is_keyframe(marker: dict[str, Any]) -> bool:
@@ -234,34 +292,38 @@ def is_suggestion(marker: dict[str, Any]) -> bool:
     return str(marker.get("customData") or "").startswith(f"{PREFIX}suggestion:") and not is_keyframe(marker)
 
 
+def markers(thing: TimelineItem | Timeline | MediaPoolItem) -> dict[int, dict[str, Any]]:
+    """Markers by their frame, in the frames of what they stand on. Blackmagic's scripting README: ids are floats."""
+    told = mapped(lambda: thing.GetMarkers())
+    return {round(frame): dict(one) for frame, one in sorted(told.items()) if isinstance(one, Mapping)}
+
+
 def _is_marked(item: TimelineItem) -> bool:
-    markers: dict[Any, Any] = asked(lambda: item.GetMarkers()) or {}  # type: ignore[assignment]
-    return any(is_keyframe(marker) or is_suggestion(marker) for marker in markers.values() if isinstance(marker, dict))
+    return any(is_keyframe(marker) or is_suggestion(marker) for marker in markers(item).values())
 
 
 def _places(timeline: Timeline) -> Iterator[tuple[int, int, TimelineItem]]:
     """Every clip of the video tracks with its track, from 1, and its place in it, from 0."""
-    for track in range(1, int(asked(lambda: timeline.GetTrackCount("video")) or 0) + 1):
-        there = asked(lambda: timeline.GetItemListInTrack("video", track))  # noqa: B023 (called at once)
-        for index, item in enumerate(there or []):
-            if item:
-                yield track, index, item
-
-
-def _key(thing: TimelineItem | MediaPoolItem | None) -> str:
-    """The id of a clip; '' when it has none, as clips that Resolve could not place."""
-    return str(asked(lambda: thing.GetUniqueId()) or "") if thing else ""
+    for track in range(1, _whole(lambda: timeline.GetTrackCount("video")) + 1):
+        for index, item in enumerate(listed(lambda: timeline.GetItemListInTrack("video", track))):  # noqa: B023
+            yield track, index, item
 
 
 def _in_order(items: Iterator[TimelineItem]) -> list[str]:
-    found = [(int(asked(lambda: item.GetStart()) or 0), _key(item)) for item in items]  # noqa: B023 (called at once)
+    found = [(_whole(lambda: item.GetStart()), key_of(item)) for item in items]  # noqa: B023 (called at once)
     return list(dict.fromkeys(key for _, key in sorted(found) if key))
+
+
+def _whole(call: Callable[[], float]) -> int:
+    """A whole number Resolve answers; 0 when it fails."""
+    answer = asked(call)
+    return int(answer) if isinstance(answer, (int, float)) else 0
 
 
 def _version(resolve: Resolve) -> tuple[int, ...]:
     """Major, minor and patch. Blackmagic's scripting README: [major, minor, patch, build, suffix]."""
-    fields = asked(lambda: resolve.GetVersion())
-    if isinstance(fields, (list, tuple)) and len(fields) >= 2 and all(str(one).isdigit() for one in fields[:2]):
-        return tuple(int(one) for one in fields[:3] if str(one).isdigit())
+    fields = [str(one) for one in listed(lambda: resolve.GetVersion())[:3]]
+    if len(fields) >= 2 and all(one.isdigit() for one in fields):
+        return tuple(map(int, fields))
     text = re.match(r"(\d+)\.(\d+)(?:\.(\d+))?", str(asked(lambda: resolve.GetVersionString()) or ""))
     return tuple(int(one) for one in text.groups() if one) if text else ()
