@@ -1,4 +1,4 @@
-"""The command line: ``matted propagate | suggest | score | weights | check | demo``, and the daemon's (``cli_daemon``).
+"""The command line: ``matted propagate | suggest | score | folder | weights | check | demo``, and ``cli_daemon``'s.
 
 Exit codes: 0 done, 1 failed or stopped, 2 the command was not understood. With ``--json`` the result, or the error, is
 one JSON object on standard output; everything meant for people goes to standard error.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass
@@ -22,6 +23,7 @@ from matted.errors import MattedError
 from matted_protocol.errors import DaemonError
 
 if TYPE_CHECKING:
+    from matted.batch.job import Job, JobResult
     from matted_protocol.client import Client
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -47,6 +49,12 @@ Examples:
   matted weights list
   matted weights verify lite
   matted weights verify XMem.pth --json
+"""
+FOLDER_EXAMPLES = """\b
+Examples:
+  matted folder /mnt/roto
+  matted folder D:/matted --layout rgba --weights xmem
+  matted folder /mnt/roto --once --quiet 5
 """
 CHECK_EXAMPLES = """\b
 Examples:
@@ -115,38 +123,42 @@ def _shot_options(command: Command) -> Command:
     return command
 
 
+def _matte_options(command: Command) -> Command:
+    """The options that say what a command makes of a shot."""
+    options = [
+        click.option(
+            "--format", "file_format", type=click.Choice(["exr", "png16", "png8"]), default="exr", show_default=True
+        ),
+        click.option(
+            "--layout",
+            type=click.Choice(["files", "layers", "rgba", "cryptomatte"]),
+            default="files",
+            show_default=True,
+            help="A file an object, one EXR with layers, four objects as RGBA, or Cryptomatte.",
+        ),
+        click.option(
+            "--suggest", "count", type=click.IntRange(0), default=3, show_default=True, help="Frames to suggest."
+        ),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
 @main.command(epilog=PROPAGATE_EXAMPLES)
 @click.argument("plate", type=click.Path())
 @_shot_options
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Mattes go to OUT/v001, v002, …")
-@click.option("--format", "file_format", type=click.Choice(["exr", "png16", "png8"]), default="exr", show_default=True)
-@click.option(
-    "--layout",
-    type=click.Choice(["files", "layers", "rgba", "cryptomatte"]),
-    default="files",
-    show_default=True,
-    help="A file an object, one EXR with layers, four objects as RGBA, or Cryptomatte.",
-)
-@click.option("--suggest", "count", type=click.IntRange(0), default=3, show_default=True, help="Frames to suggest.")
+@_matte_options
 @click.option("--sheet", type=click.Path(path_type=Path), help="Also make a contact sheet, a PNG.")
 def propagate(
     plate: str, out: Path, file_format: str, layout: str, count: int, sheet: Path | None, as_json: bool, **given: Any
 ) -> None:
     """Make a matte for every frame of PLATE from the keyframe masks."""
-    from matted import remote
-    from matted.batch.job import Job, run
-    from matted.media.matte import MatteSettings
-
-    out = _absolute(out)
     request = _request(plate, given)
-    mattes = MatteSettings(format=file_format, layout=layout)  # type: ignore[arg-type]
-    with _daemon(given) as client, Progress(as_json) as progress, interruptible() as stopped:
-        weights = request.identify() if client else request.load()
-        job = Job(request.shot, out, weights, request.settings, mattes, count)
-        if client:
-            result = remote.propagate(client, job, weights=request.weights, on_step=progress.step, stopped=stopped)
-        else:
-            result = run(job, on_step=progress.step, on_degraded=_say_degraded, stopped=stopped)
+    given |= {"file_format": file_format, "layout": layout, "count": count}
+    with interruptible() as stopped:
+        job, result = _propagate(request, _absolute(out), given, silent=as_json, stopped=stopped)
     if sheet is not None:
         from matted.batch.report import make_sheet
 
@@ -212,6 +224,46 @@ def score(mattes: str, known: str, keyframes: str | None, as_json: bool) -> None
     click.echo(f"J&F               {result.j_and_f:.4f}")
     click.echo(f"edge band MAD     {number(result.edge_mad)}")
     click.echo(f"flicker (dtSSD)   {number(result.flicker)}")
+
+
+@main.command(epilog=FOLDER_EXAMPLES)
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--once", is_flag=True, help="Do what is there, then end; 1 is the exit code if a shot has a problem.")
+@click.option(
+    "--quiet", type=click.FloatRange(0), default=20, show_default=True, help="Seconds without a change before work."
+)
+@_matte_options
+@click.option("--working-size", type=click.IntRange(0), default=480, show_default=True, help="Shorter side; 0 = plate.")
+@click.option("--weights", default="lite", show_default=True, help="lite, xmem, or the path of an XMem.pth.")
+@click.option("--colorspace", help="The plates' colour space [from the files].")
+@click.option("--device", help="cuda, cuda:1, mps or cpu [the best one here]; implies --local.")
+@click.option("--local", is_flag=True, help="Work in this process, also when a daemon runs.")
+def folder(folder: Path, once: bool, quiet: float, **given: Any) -> None:
+    """Watch FOLDER: shots dropped into it as SHOT/plate and SHOT/masks get their mattes in SHOT/mattes."""
+    from matted.batch.dropped import Dropped, Watch, plate_path
+
+    if not folder.is_dir():
+        raise click.BadParameter(f"'{folder}' is no folder", param_hint="FOLDER")
+    with interruptible() as stopped:
+
+        def make(shot: Dropped) -> JobResult:
+            assert shot.plate is not None
+            masks = {
+                "keyframes": None if shot.masks is None else str(shot.masks),
+                "objects": [f"{name}={path}" for name, path in shot.objects],
+            }
+            request = _request(str(plate_path(shot.plate)), {**given, **masks})
+            return _propagate(request, shot.out, given, silent=False, stopped=stopped)[1]
+
+        watch = Watch(_absolute(folder), make, quiet=quiet, say=say)
+        watch.look()
+        say(f"Watching {watch.top}; Ctrl-C stops." if not once else f"Looking at {watch.top}")
+        while not stopped():
+            _pause(quiet if once else 1.0, stopped)
+            watch.look(stopped=stopped)
+            if once:
+                break
+    raise SystemExit(1 if watch.problems else 0)
 
 
 @main.group()
@@ -346,6 +398,24 @@ class _Request:
         return load(self.weights, device=choose_device(self.device), folder=default_folder())
 
 
+def _propagate(
+    request: _Request, out: Path, given: dict[str, Any], *, silent: bool, stopped: Callable[[], bool]
+) -> tuple[Job, JobResult]:
+    """Make the mattes of a shot, by the daemon that runs or here."""
+    from matted import remote
+    from matted.batch.job import Job, run
+    from matted.media.matte import MatteSettings
+
+    mattes = MatteSettings(format=given["file_format"], layout=given["layout"])
+    with _daemon(given) as client, Progress(silent) as progress:
+        weights = request.identify() if client else request.load()
+        job = Job(request.shot, out, weights, request.settings, mattes, given["count"])
+        asked: dict[str, Any] = {"on_step": progress.step, "stopped": stopped}
+        if client:
+            return job, remote.propagate(client, job, weights=request.weights, **asked)
+        return job, run(job, on_degraded=_say_degraded, **asked)
+
+
 @contextmanager
 def _daemon(given: dict[str, Any]) -> Iterator[Client | None]:
     """The daemon that runs, unless the work is to be done here."""
@@ -403,6 +473,13 @@ def _absolute(path: str | Path) -> Path:
 def _config(ocio: str | None) -> str | None:
     """What ``$OCIO`` names, the same from every working directory."""
     return ocio if not ocio or ocio.startswith("ocio://") else str(_absolute(ocio))
+
+
+def _pause(seconds: float, stopped: Callable[[], bool]) -> None:
+    """Wait, unless a person wants it to stop."""
+    until = time.monotonic() + seconds
+    while not stopped() and (left := until - time.monotonic()) > 0:
+        time.sleep(min(left, 0.2))
 
 
 def _say_degraded(frame: int | None, message: str) -> None:
