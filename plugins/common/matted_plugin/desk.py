@@ -32,6 +32,11 @@ class Desk:
         self._workflows = [one for one in self._workflows if _key(one.host) is not None]
         return list(self._workflows)
 
+    @property
+    def opened(self) -> list[Workflow]:
+        """The shots that were opened, without asking whether they are still in the host."""
+        return list(self._workflows)
+
     def open(self, host: Host) -> Workflow:
         """The buttons of a shot; a copy of another shot gets an id of its own.
 
