@@ -12,8 +12,14 @@ from typing import Any
 from fakes import resolve_fusion_tools as tools
 from fakes.resolve_fusion_text import Block, parse, write
 from fakes.resolve_fusion_tools import CLASSES, CompModel, Link, ToolModel
-from fakes.resolve_handles import Handle
+from fakes.resolve_handles import SWITCHES, Handle
 
+SWITCHES.update(
+    {
+        "add_comp_is_stub": True,  # what AddFusionComp returns keeps nothing that is done to it (measured on 20.3)
+        "loader_asks": True,  # AddTool("Loader") opens a file dialog unless AutoClipBrowse is off (seen on 20.3.3)
+    }
+)
 REFUSED = "not a tool or an output"
 
 
@@ -177,6 +183,12 @@ class FusionComps:
         return True
 
 
+def _stands(machine: Any, comp: CompModel) -> bool:
+    """Whether a comp and its clip are still there, in the project that is open."""
+    clips = (item for timeline in machine.project.timelines for _, item in timeline.items())
+    return comp.alive and any(item is comp.item for item in clips)
+
+
 class FusionHandle(Handle):
     """A Fusion object: its attributes pass the gate as calls do."""
 
@@ -193,7 +205,7 @@ class Composition(FusionHandle):
     _api = "Composition"
 
     def _alive(self) -> bool:
-        return bool(self._model.alive)
+        return _stands(self._machine, self._model)
 
     def _tool(self, tool: ToolModel | None) -> Any:
         return None if tool is None else Tool(self._machine, tool)
@@ -215,6 +227,9 @@ class Composition(FusionHandle):
     def AddTool(self, id: str, x: int = -32768, y: int = -32768) -> Any:
         if id not in CLASSES:
             raise self._machine.refuse(f"AddTool({id!r})")
+        asks = self._machine.fusion_prefs["Global.UserInterface.AutoClipBrowse"] and not self._model.locks
+        if id == "Loader" and asks and self._machine.switches.loader_asks:
+            self._machine.show_modal("Open File")
         return self._tool(self._model.add(id, "", (float(x), float(y))))
 
     def FindTool(self, name: str) -> Any:
@@ -246,6 +261,10 @@ class Composition(FusionHandle):
             "COMPN_RenderEnd": float(last),
         }
         return attrs if not tag else attrs.get(tag)
+
+    def SetAttrs(self, attrs: Any) -> None:
+        if set(attrs) - {"COMPB_Modified"}:
+            raise self._machine.refuse(f"Composition.SetAttrs({attrs!r})")
 
     def Lock(self) -> None:
         self._model.locks += 1
@@ -293,7 +312,7 @@ class Tool(FusionHandle):
     _api = "Tool"
 
     def _alive(self) -> bool:
-        return bool(self._model.alive and self._model.comp.alive)
+        return bool(self._model.alive) and _stands(self._machine, self._model.comp)
 
     def __dir__(self) -> list[str]:
         return [name for name in super().__dir__() if name not in ("GetAttrs", "SetAttrs")]
@@ -421,7 +440,7 @@ class Input(FusionHandle):
         object.__setattr__(self, "_input", name)
 
     def _alive(self) -> bool:
-        return bool(self._model.alive and self._model.comp.alive)
+        return bool(self._model.alive) and _stands(self._machine, self._model.comp)
 
     def _special(self, name: str) -> Any:
         if name in ("ID", "Name"):
@@ -462,7 +481,7 @@ class Output(FusionHandle):
     _api = "Output"
 
     def _alive(self) -> bool:
-        return bool(self._model.alive and self._model.comp.alive)
+        return bool(self._model.alive) and _stands(self._machine, self._model.comp)
 
     def _special(self, name: str) -> Any:
         if name in ("ID", "Name"):

@@ -127,11 +127,12 @@ def write(value: Any, depth: int = 0) -> str:
         return '"' + value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'
     head = {"": "{", "ordered": "ordered() {"}.get(value.kind, f"{value.kind} {{")
     parts = [_key(key) + write(each, depth + 1) for key, each in value.items]
-    flat = f"{head} {', '.join(parts)} }}" if parts else f"{head} }}"
+    last = "," if value.kind == "Input" else ""  # Fusion ends an input with a comma
+    flat = f"{head} {', '.join(parts)}{last} }}" if parts else f"{head} }}"
     if len(flat) < 160 and "\n" not in flat:
         return flat
     tab = "\t" * (depth + 1)
-    return head + "\n" + ",\n".join(tab + part for part in parts) + "\n" + "\t" * depth + "}"
+    return head + "\n" + ",\n".join(tab + part for part in parts) + last + "\n" + "\t" * depth + "}"
 
 
 def _key(key: Any) -> str:

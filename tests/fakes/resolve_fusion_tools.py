@@ -313,14 +313,18 @@ def polyline(points: list[tuple[float, ...]], kind: str = "Polyline") -> Block:
         listed = block("", *(block("", X=x, Y=y) for x, y in points))
         knots = block("", *range(len(points) + 4))
         return Block(kind, [("Closed", True), ("Points", listed), ("Order", 4), ("Knots", knots)])
-    return Block(kind, [("Closed", True), ("Points", block("", *map(_point, points)))])
+    around = zip(points, points[-1:] + points[:-1], points[1:] + points[:1])
+    return Block(kind, [("Closed", True), ("Points", block("", *(_point(*three) for three in around)))])
 
 
-def _point(point: tuple[float, ...]) -> Block:
+def _point(point: tuple[float, ...], before: tuple[float, ...], after: tuple[float, ...]) -> Block:
+    """A corner's handles lie on the straight sides, a third of the way."""
     x, y, *handles = point
-    lx, ly, rx, ry = handles or (0.0, 0.0, 0.0, 0.0)
-    start = {} if any(handles) else {"Linear": True}
-    return block("", **start, X=x, Y=y, LX=lx, LY=ly, RX=rx, RY=ry)
+    if handles:
+        lx, ly, rx, ry = handles
+        return block("", X=x, Y=y, LX=lx, LY=ly, RX=rx, RY=ry)
+    (lx, ly), (rx, ry) = (((other[0] - x) / 3, (other[1] - y) / 3) for other in (before, after))
+    return block("", Linear=True, X=x, Y=y, LX=lx, LY=ly, RX=rx, RY=ry)
 
 
 def load_clip(tool: ToolModel, path: str) -> None:

@@ -561,9 +561,14 @@ class RowHandle(UIHandle):
 
 
 class FusionApp(Handle):
-    """The ``fusion`` global."""
+    """The ``fusion`` global, and with it the screen."""
 
     _api = "Fusion"
+
+    def __init__(self, machine: Any):
+        super().__init__(machine)
+        machine.screen = Screen(machine)
+        machine.fusion_prefs = {"Global.UserInterface.AutoClipBrowse": True}
 
     def _special(self, name: str) -> Any:
         if name != "UIManager":
@@ -586,6 +591,16 @@ class FusionApp(Handle):
     def GetResolve(self) -> Any:
         return self._machine.resolve
 
+    def GetPrefs(self, name: str = "") -> Any:
+        if name not in self._machine.fusion_prefs:
+            raise self._machine.refuse(f"GetPrefs({name!r})")
+        return self._machine.fusion_prefs[name]
+
+    def SetPrefs(self, name: str, value: Any) -> None:
+        if name not in self._machine.fusion_prefs:
+            raise self._machine.refuse(f"SetPrefs({name!r})")
+        self._machine.fusion_prefs[name] = value
+
     def GetCurrentComp(self) -> Any:
         """The comp of the clip under the playhead, on the Fusion page alone."""
         from fakes.resolve_fusion import Composition  # the Fusion page and the UI are two things
@@ -596,7 +611,7 @@ class FusionApp(Handle):
         return Composition(self._machine, active) if active is not None and self._machine.page == "fusion" else None
 
 
-class BmdGlobal(Handle):
+class Bmd(Handle):
     """The ``bmd`` global."""
 
     _api = "Bmd"
