@@ -16,7 +16,6 @@ from __future__ import annotations
 import threading
 import time
 from dataclasses import dataclass, field
-from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 from fakes import resolve_signatures
@@ -120,6 +119,17 @@ class Gate:
     faults: list[Fault] = field(default_factory=list)
 
 
+class Switches:
+    """The quirks of one machine, by name; a test may change them while it runs."""
+
+    def __getattr__(self, name: str) -> Any:
+        raise AttributeError(f"no such switch: {name}")
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        assert name in vars(self), f"no such switch: {name}"
+        vars(self)[name] = value
+
+
 class MachineBase:
     """The gate. ``fakes.resolve.Machine`` is the whole machine.
 
@@ -136,7 +146,8 @@ class MachineBase:
         unknown = set(profile.switches) - set(SWITCHES)
         assert not unknown, f"no such switch: {sorted(unknown)}"
         self.profile = profile
-        self.switches = SimpleNamespace(**{**SWITCHES, **profile.switches})
+        self.switches = Switches()
+        vars(self.switches).update({**SWITCHES, **profile.switches})
         self.calls: list[Called] = []
         self.unknown: list[str] = []
         self.refused: list[Exception] = []
