@@ -43,7 +43,9 @@ def files_for(item: TimelineItem, clip: Clip, mattes: Sequence) -> Sequence:
     if media_of(item) is None:
         raise Unfit(f"{clip.name} has no media in the media pool, and only media can have clip mattes.")
     if not clip.media_frames:
-        raise Unfit(f"The frames of {clip.name} are not those of its media ({clip.why or 'it is retimed'}).")
+        raise Unfit(f"The frames of {clip.name} are not those of its media: {clip.why}")
+    if not clip.fits_media:
+        raise Unfit(f"The picture of {clip.name} is not that of its media: {clip.why}")
     if clip.media_frames > matte_files.MOST:
         return mattes
     return matte_files.lined_up(mattes, clip.media_first, clip.media_frames, clip.media_first + clip.offset)

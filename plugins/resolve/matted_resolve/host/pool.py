@@ -27,15 +27,15 @@ def bring_in(session: Session, change: Change, files: Sequence) -> MediaPoolItem
     """
     pool = session.media_pool()
     ours = _bin(session, pool, change)
-    before = {id_of(media) for media in several(lambda: ours.GetClipList())}
-    for media in several(lambda: ours.GetClipList()):
+    before = {id_of(media) for media in clips_in(ours)}
+    for media in clips_in(ours):
         if _shows(media, files):
             return media
     _go_to(session, pool, ours, change)
     made_in(session).note("folder", path=files.folder)
     change.will_make("imported", project=project_id(session), folder=files.folder, before=sorted(before))
     asked(lambda: pool.ImportMedia([{"FilePath": files.pattern, "StartIndex": files.first, "EndIndex": files.last}]))
-    new = [media for media in several(lambda: ours.GetClipList()) if id_of(media) not in before]
+    new = [media for media in clips_in(ours) if id_of(media) not in before]
     if len(new) == 1 and _shows(new[0], files):
         return new[0]
     if len(new) > 1:
@@ -70,6 +70,11 @@ def find_bin(session: Session) -> Folder | None:
     return next((one for one in several(lambda: root.GetSubFolderList()) if asked(lambda: one.GetName()) == NAME), None)  # noqa: B023 (called at once)
 
 
+def clips_in(bin: Folder) -> list[MediaPoolItem]:
+    """The media of a bin."""
+    return several(lambda: bin.GetClipList())
+
+
 def drop_media(session: Session, bin: Folder, gone: list[MediaPoolItem]) -> None:
     """Delete media of ours.
 
@@ -80,7 +85,7 @@ def drop_media(session: Session, bin: Folder, gone: list[MediaPoolItem]) -> None
     ids = {id_of(media) for media in gone}
     if gone:
         asked(lambda: pool.DeleteClips(gone))
-    still = [media for media in several(lambda: bin.GetClipList()) if id_of(media) in ids]
+    still = [media for media in clips_in(bin) if id_of(media) in ids]
     if still:
         raise left.NotBack(
             f"{asked(lambda: still[0].GetName()) or 'A matte'} is still in the bin {NAME}: delete it there."
@@ -96,7 +101,7 @@ def drop_bin(session: Session) -> bool:
     ours = find_bin(session)
     if ours is None:
         return True
-    if several(lambda: ours.GetClipList()) or several(lambda: ours.GetSubFolderList()):
+    if clips_in(ours) or several(lambda: ours.GetSubFolderList()):
         return False
     pool = session.media_pool()
     current = asked(lambda: pool.GetCurrentFolder())
@@ -164,7 +169,7 @@ def _take_back_imported(session: Session, facts: left.Facts) -> None:
     if ours is not None:
         new = [
             media
-            for media in several(lambda: ours.GetClipList())
+            for media in clips_in(ours)
             if id_of(media) not in facts["before"] and same_path(folder_of(path_of(media)), facts["folder"])
         ]
         drop_media(session, ours, new)
