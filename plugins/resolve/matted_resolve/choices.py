@@ -12,6 +12,7 @@ from typing import Any
 
 from matted_plugin.host import HostError, ObjectSource
 from matted_protocol.connection import data_folder
+from matted_resolve.seat import Choice
 
 PLATES = ("as it is", "rendered")
 """Where the plate comes from: its source where that can be read, or always rendered through Resolve."""
@@ -51,6 +52,67 @@ class Choices:
     out: str = ""
     transport: str = "auto"
     again: int = 0
+
+
+_SHOWN = (
+    (
+        "objects",
+        "Objects",
+        (),
+        "Each name with its masks: alpha, a Fusion Saver or Polygon, or files. hero=alpha car=Saver1.red",
+    ),
+    (
+        "results",
+        "Mattes become",
+        RESULTS,
+        "An external matte of the clip, a clip on the track above, a Loader in its comp, or files",
+    ),
+    ("plate", "Plate", PLATES, "The source's files where they can be read, or rendered through Resolve with its grade"),
+    ("handles", "Handles", (), "Frames before and after the clip that get mattes too, as far as the source has them"),
+    ("weights", "Network", ("lite", "xmem"), "lite for first looks on any machine, xmem for final mattes on a GPU"),
+    (
+        "working_size",
+        "Working size",
+        ("240", "360", "480", "720", "1080", "0"),
+        "Finer detail takes more time; 0 is the plate's own",
+    ),
+    ("suggestions", "Suggestions", (), "How many frames are suggested for masking next"),
+    ("out", "Mattes folder", (), "Versions go below it; empty: a folder of the clip's in your matted folder"),
+    (
+        "transport",
+        "Transport",
+        ("auto", "paths", "pixels"),
+        "How plate and mattes travel to a daemon on another machine",
+    ),
+)
+
+
+def shown(choices: Choices) -> tuple[Choice, ...]:
+    """Choices as a window shows them."""
+    return tuple(Choice(name, label, str(getattr(choices, name)), options, tip) for name, label, options, tip in _SHOWN)
+
+
+def choose(choices: Choices, name: str, value: str) -> Choices:
+    """Choices with one changed.
+
+    Raises:
+        HostError: the value makes no sense.
+    """
+    known = {shown: (label, options) for shown, label, options, _ in _SHOWN}
+    label, options = known.get(name, (name, ()))
+    value = value.strip()
+    is_number = isinstance(getattr(choices, name, None), int)
+    if name not in known or (options and not is_number and name != "weights" and value not in options):
+        raise HostError(f"{label} cannot be '{value}'.", f"Choose one of {', '.join(options) or ', '.join(known)}.")
+    if is_number and not re.fullmatch(r"[0-9]{1,4}", value):
+        raise HostError(f"{label} cannot be '{value}'.", "Type a whole number from 0 to 9999.")
+    if name == "weights" and not value:
+        raise HostError("The network has no name.", "Choose lite or xmem, or type the path of an XMem checkpoint.")
+    if name == "objects":
+        parse_objects(value)
+    if name == "out":
+        value = parse_folder(value)
+    return changed(choices, {name: value})
 
 
 def changed(choices: Choices, told: dict[str, Any]) -> Choices:

@@ -6,11 +6,12 @@ import contextlib
 import functools
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable, TypeVar, cast
 
-from matted_plugin.host import Asked, Host, HostError, Mattes, Plate, Rendering, Renderings, Shape
+from matted_plugin.host import Asked, HostError, Mattes, Plate, Rendering, Renderings, Shape
 from matted_protocol.messages import MatteOptions, Settings
 from matted_resolve import choices as chosen
 from matted_resolve.choices import ALPHA, Choices
@@ -20,6 +21,7 @@ from matted_resolve.host import mattes as results
 from matted_resolve.host.clip import Clip
 from matted_resolve.host.leftovers import Leftovers
 from matted_resolve.host.session import Session, numbered
+from matted_resolve.seat import Card, ClipHost
 
 if TYPE_CHECKING:
     from resolve_api import TimelineItem
@@ -52,7 +54,7 @@ def told(call: _Call) -> _Call:
     return cast("_Call", asking)
 
 
-class ResolveHost(Host):
+class ResolveHost(ClipHost):
     """One clip of the timeline the artist looks at.
 
     Args:
@@ -175,6 +177,55 @@ class ResolveHost(Host):
     def store(self, text: str) -> None:
         """Keep the state in the metadata of the clip's media."""
         clips.store(self._session, self._item(), text)
+
+    # The windows
+
+    @told
+    def card(self) -> Card:
+        """What the window shows of it."""
+        item, clip = self._item(), self._read()
+        keyframes, notes = marks.read(self._session, item, clip)
+        try:
+            objects = tuple(one.name for one in chosen.parse_objects(self.choices.objects))
+        except HostError as error:
+            objects, notes = (), (*notes, f"{error.message} {error.hint}")
+        return Card(
+            key=self._key,
+            name=clip.name,
+            plate=f"Rendered through Resolve: {clip.why}." if clip.why else f"Read from {clip.source}.",
+            frames=self._frames(clip),
+            keyframes=tuple(keyframes),
+            objects=objects,
+            choices=chosen.shown(self.choices),
+            notes=(*notes, *clip.notes),
+            playhead=marks.playhead(self._session, clip),
+        )
+
+    def choose(self, name: str, value: str) -> None:
+        """Keep a choice of the artist with the clip."""
+        self.choices = chosen.choose(self.choices, name, value)
+        chosen.save(self._key, self.choices)
+
+    @told
+    def mark(self, frame: int | None) -> str:
+        """Put a keyframe marker at a shot frame, or under the playhead."""
+        return marks.mark(self._session, self._item(), self._read(), frame)
+
+    @told
+    def unmark(self, frame: int | None) -> str:
+        """Take the keyframe marker at a shot frame, or under the playhead, away."""
+        return marks.unmark(self._session, self._item(), self._read(), frame)
+
+    @told
+    def go_to(self, frame: int) -> None:
+        """Put the playhead on a shot frame."""
+        marks.go_to(self._session, self._read(), frame)
+
+    def render_again(self) -> str:
+        """Have the plate rendered anew at the next press."""
+        self.choices = replace(self.choices, again=self.choices.again + 1)
+        chosen.save(self._key, self.choices)
+        return "The plate is rendered anew at the next press."
 
     def _item(self) -> TimelineItem:
         return self._session.item(self._key)

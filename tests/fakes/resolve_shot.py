@@ -1,0 +1,60 @@
+"""A clip in the stand-in Resolve as a colorist has it before the first press: masked, with two keyframe markers."""
+
+from pathlib import Path
+
+from fakes import drawn_plate
+from fakes.drawn_plate import FIRST, HEIGHT, LAST, WIDTH
+from fakes.resolve import Machine, Profile
+from matted_resolve.host.leftovers import Leftovers
+from matted_resolve.host.session import Session
+from matted_resolve.host.shot import ResolveHost
+
+
+class ResolveShot:
+    """A timeline with the drawn plate on its first track, from the plate's first to its last frame.
+
+    Args:
+        folder: plate, state and mattes go there.
+        profile: edition and version.
+        graded: whether the clip has a grade, and its plate is to be rendered with it.
+        keys: frames with a Mint marker.
+
+    Attributes:
+        machine: the stand-in.
+        item: the clip's model.
+        session: a script's view of Resolve.
+        leftovers: what the script has to put back.
+    """
+
+    def __init__(self, folder, profile=None, graded=False, keys=(FIRST, LAST)):
+        self.folder = Path(folder)
+        self.machine = Machine(profile or Profile("studio", (20, 3, 2)), self.folder)
+        artist = self.machine.artist
+        artist.set_resolution(WIDTH, HEIGHT)
+        self.media = artist.import_sequence(drawn_plate.write(self.folder / "plate"), FIRST, LAST)
+        self.item = artist.place(self.media)
+        if graded:
+            artist.grade(self.item, lambda colour: colour * 0.8)
+        artist.set_alpha_output(self.item, drawn_plate.matte)
+        for frame in keys:
+            artist.mark(self.item, frame - FIRST)
+        artist.go_to(self.item.start)
+        artist.page("color")
+        self.session = Session(self.machine.resolve, self.machine.fusion, self.machine.bmd)
+        self.leftovers = Leftovers(self.folder / "leftovers.json")
+
+    def __enter__(self):
+        self.machine.__enter__()
+        return self
+
+    def __exit__(self, *why):
+        return self.machine.__exit__(*why)
+
+    def host(self, **choices):
+        """The clip as the buttons see it; its mattes go to ``mattes`` in the folder."""
+        made = ResolveHost(self.session, self.item.id, self.leftovers)
+        made.choose("out", (self.folder / "mattes").as_posix())
+        made.choose("plate", "rendered" if self.item.grade else "as it is")
+        for name, value in choices.items():
+            made.choose(name, str(value))
+        return made
