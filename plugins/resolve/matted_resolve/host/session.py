@@ -275,8 +275,8 @@ def media_of(item: TimelineItem) -> MediaPoolItem | None:
 
 def key_of(thing: TimelineItem | MediaPoolItem | None) -> str:
     """The id of a clip; '' when it has none, as clips that Resolve could not place."""
-    for _ in range(2 if thing else 0):
-        key = asked(lambda: thing.GetUniqueId())
+    for _ in range(2):
+        key = asked(lambda: thing.GetUniqueId()) if thing else ""
         if isinstance(key, str) and key:
             return key
     return ""
