@@ -2,6 +2,9 @@
 
 import os
 import shutil
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -497,6 +500,31 @@ def test_when_a_mask_does_not_fit_then_the_command_fails_with_a_text_and_mends_w
     assert "Number the mask like the plate frame" in text
     assert not (shot / PROBLEM).exists()
     assert Path(shot / "mattes" / "v001").is_dir()
+
+
+@pytest.mark.slow
+def test_when_it_is_killed_at_work_then_it_goes_on_when_it_is_started_again(tmp_path):
+    shot = tmp_path / "shot"
+    write_plate(shot / "plate", range(1, 120))
+    write_masks(shot / "masks", [])
+    shutil.copy(write_masks(tmp_path / "drawn", [1001]) / "mask.1001.exr", shot / "masks" / "mask.0001.exr")
+    command = [sys.executable, "-m", "matted", "folder", str(tmp_path), "--quiet", "0", "--device", "cpu"]
+    running = subprocess.Popen(command, stderr=subprocess.PIPE)
+    until = time.monotonic() + 60
+    while len(list(shot.rglob("matte.*.exr"))) < 5:
+        assert running.poll() is None and time.monotonic() < until, running.communicate()
+        time.sleep(0.01)
+    running.kill()
+    running.communicate()
+    before = {path: path.stat().st_mtime_ns for path in shot.rglob("matte.*.exr")}
+
+    again = folder_command(tmp_path, "--device", "cpu")
+
+    assert again.exit_code == 0, again.output
+    assert 5 <= len(before) < 119
+    assert len(list((shot / "mattes" / "v001").rglob("matte.*.exr"))) == 119
+    assert [path.name for path in (shot / "mattes").iterdir()] == ["v001"]
+    assert sum(path.stat().st_mtime_ns == when for path, when in before.items()) >= 4  # one may not have been noted
 
 
 def test_when_there_is_no_such_folder_then_it_is_wrong_usage(tmp_path):
