@@ -39,7 +39,7 @@ def bezier(points: Sequence[Sequence[float]], size: tuple[int, int]) -> list[Pla
     return found
 
 
-def bspline(points: Sequence[Place], size: tuple[int, int]) -> list[Place]:
+def bspline(points: Sequence[Sequence[float]], size: tuple[int, int]) -> list[Place]:
     """A closed outline of a uniform cubic B-spline as a polygon: it comes near its points, and touches none."""
     whole = []
     for before, point, after in zip([*points[-1:], *points], points, [*points[1:], *points]):
