@@ -9,6 +9,8 @@ import pytest
 from fakes import drawn_plate, drawn_shot
 from fakes.host import FakeHost, render_one
 from fakes.nuke_shot import NukeShot
+from fakes.resolve import Profile
+from fakes.resolve_shot import ResolveShot
 from matted_plugin import exr, state
 from matted_plugin.host import Asked, Gone, Mattes, Rendering
 from matted_protocol.frames import FrameRange
@@ -73,7 +75,48 @@ class OnOldNuke(OnNuke):
     version = (14, 1, 8)
 
 
-@pytest.fixture(params=[OnFake, OnNuke, OnOldNuke], ids=lambda kind: kind.__name__)
+class OnResolve:
+    """ResolveHost on the stand-in Resolve, whose source can be read as it is."""
+
+    first, size = drawn_plate.FIRST, (drawn_plate.WIDTH, drawn_plate.HEIGHT)
+    version = (20, 3, 2)
+    rendered = False
+
+    def __init__(self, folder):
+        self.shot = ResolveShot(folder, Profile("studio", self.version), graded=self.rendered)
+        self.channel = "alpha"
+
+    def __enter__(self):
+        self.host = self.shot.__enter__().host()
+        return self
+
+    def __exit__(self, *why):
+        self.shot.__exit__(*why)
+        assert self.shot.machine.unknown == []
+
+    def plate(self, frame):
+        return drawn_plate.picture(frame) * (0.8 if self.rendered else 1)
+
+    def mask(self, frame):
+        return drawn_plate.matte(frame)
+
+    def delete(self):
+        self.shot.machine.artist.delete(self.shot.item)
+
+
+class OnOldResolve(OnResolve):
+    version = (19, 1, 3)
+    rendered = True
+
+
+class OnNewResolve(OnResolve):
+    version = (21, 1, 0)
+    rendered = True
+
+
+@pytest.fixture(
+    params=[OnFake, OnNuke, OnOldNuke, OnResolve, OnOldResolve, OnNewResolve], ids=lambda kind: kind.__name__
+)
 def place(request, tmp_path):
     with request.param(tmp_path) as made:
         yield made

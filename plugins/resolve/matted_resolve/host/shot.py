@@ -74,7 +74,7 @@ class ResolveHost(ClipHost):
         self._session = session
         self._key = key
         self._leftovers = leftovers
-        self._clip: Clip | None = None
+        self._looks = ""
 
     @property
     def key(self) -> str:
@@ -91,6 +91,7 @@ class ResolveHost(ClipHost):
     def read(self) -> Asked:
         """The clip, its keyframe markers, and what the artist chose."""
         item, clip = self._item(), self._read()
+        self._looks = self._look(item, clip)
         objects = chosen.parse_objects(self.choices.objects)
         frames = self._frames(clip)
         keyframes, notes = marks.read(self._session, item, clip)
@@ -120,8 +121,15 @@ class ResolveHost(ClipHost):
 
     @told
     def signature(self, frame: int) -> str:
-        """All of the clip that can be read; its grade cannot, so the artist says when to render again."""
-        return rendering.signature(self._session, self._item(), self._read(), frame, self.choices.again)
+        """All of the clip that can be read, as it was when an action last read it: the same at every frame. Its grade
+        cannot be read, so the artist says when to render again.
+        """
+        item = self._item()
+        self._looks = self._looks or self._look(item, self._read())
+        return self._looks
+
+    def _look(self, item: TimelineItem, clip: Clip) -> str:
+        return rendering.signature(self._session, item, clip, clip.first, self.choices.again)
 
     def render(self, renderings: Sequence[Rendering]) -> Renderings:
         """Render the plate, the clip's alpha, or masks of its Fusion composition."""
@@ -158,7 +166,8 @@ class ResolveHost(ClipHost):
         marks.show(self._session, self._item(), self._read(), keyframes, suggestions)
 
     def show_status(self, sentence: str) -> None:
-        """The window beside Resolve says it: a clip has no place for it."""
+        """Nothing to see: the windows say it, a clip has no place for it."""
+        self._item()
 
     def make_shapes(self, shapes: Sequence[Shape], name: str) -> str:
         """Not in Resolve.
@@ -198,7 +207,7 @@ class ResolveHost(ClipHost):
             objects=objects,
             choices=chosen.shown(self.choices),
             notes=(*notes, *clip.notes),
-            playhead=marks.playhead(self._session, clip),
+            playhead=self._playhead(clip),
         )
 
     def choose(self, name: str, value: str) -> None:
@@ -209,12 +218,18 @@ class ResolveHost(ClipHost):
     @told
     def mark(self, frame: int | None) -> str:
         """Put a keyframe marker at a shot frame, or under the playhead."""
-        return marks.mark(self._session, self._item(), self._read(), frame)
+        item, clip = self._item(), self._read()
+        frame = marks.at_playhead(self._session, clip) if frame is None else frame
+        marks.mark(self._session, item, clip, frame)
+        return f"Frame {frame} of {clip.name} is a keyframe."
 
     @told
     def unmark(self, frame: int | None) -> str:
         """Take the keyframe marker at a shot frame, or under the playhead, away."""
-        return marks.unmark(self._session, self._item(), self._read(), frame)
+        item, clip = self._item(), self._read()
+        frame = marks.at_playhead(self._session, clip) if frame is None else frame
+        marks.unmark(self._session, item, clip, frame)
+        return f"Frame {frame} of {clip.name} is no keyframe any more."
 
     @told
     def go_to(self, frame: int) -> None:
@@ -226,6 +241,12 @@ class ResolveHost(ClipHost):
         self.choices = replace(self.choices, again=self.choices.again + 1)
         chosen.save(self._key, self.choices)
         return "The plate is rendered anew at the next press."
+
+    def _playhead(self, clip: Clip) -> int | None:
+        try:
+            return marks.at_playhead(self._session, clip)
+        except HostError:
+            return None
 
     def _item(self) -> TimelineItem:
         return self._session.item(self._key)
