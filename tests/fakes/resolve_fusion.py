@@ -130,7 +130,10 @@ class FusionComps:
         return None if comp is None else Composition(self._machine, comp)
 
     def AddFusionComp(self) -> Any:
-        return self._comp(comps_of(self).start())
+        made = comps_of(self).start()
+        if not self._machine.switches.add_comp_is_stub:
+            return self._comp(made)
+        return self._comp(CompModel(self._machine, self._model, made.name))
 
     def GetFusionCompCount(self) -> int:
         return len(comps_of(self))

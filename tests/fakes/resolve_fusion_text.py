@@ -138,6 +138,6 @@ def write(value: Any, depth: int = 0) -> str:
 def _key(key: Any) -> str:
     if key is None:
         return ""
-    if isinstance(key, str) and re.fullmatch(r"[A-Za-z_]\w*", key):
+    if isinstance(key, str) and re.fullmatch(r"[A-Za-z_][A-Za-z_0-9]*", key):
         return f"{key} = "
     return f"[{write(key)}] = "

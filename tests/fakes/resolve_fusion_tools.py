@@ -259,6 +259,8 @@ def shown_id(tool: ToolModel) -> str:
 def fill(tool: ToolModel, found: Block) -> None:
     """Give a tool what a file says of it."""
     for name, each in (found.get("Inputs") or Block()).named().items():
+        if name == "Polyline2":  # always there, always empty
+            continue
         source = each.get("SourceOp")
         value = each.get("Value")
         if isinstance(value, Block) and value.kind == "Clip":
