@@ -88,7 +88,7 @@ def read_picture(path: str) -> Any:
 @lru_cache(maxsize=64)
 def _read(path: str, _changed: int) -> Any:
     image = oiio.ImageBuf(path)
-    pixels = image.get_pixels(oiio.FLOAT)
+    pixels = image.get_pixels(oiio.FLOAT, image.roi_full)
     assert not image.has_error, image.geterror()
     return pixels
 
