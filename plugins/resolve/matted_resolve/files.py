@@ -63,17 +63,17 @@ def find(path: str, *, names: tuple[str, ...] = (), first: int | None = None, fr
     folder, _, name = whole.rpartition("/")
     extension = name.rpartition(".")[2].lower()
     if not folder or not name:
-        return Files(why="It has no file on disk.")
+        return Files(why="it has no file on disk.")
     if extension in MOVIES:
         return Files(whole) if _is_there(whole) else Files(why=f"{whole} is not to be seen from here.")
     if extension not in IMAGES:
-        return Files(why=f"Only Resolve reads .{extension} files.")
+        return Files(why=f"only Resolve reads .{extension} files.")
     for candidate in _candidates(name, names, first, frames):
         found = _sequence(folder, *candidate)
         if found is not None:
             return found
     if frames == 1 or (_BRACKETED.fullmatch(name) is None and frames == 0):
-        return Files(why="It is a still.")
+        return Files(why="it is a still.")
     return Files(why=f"{whole} does not name the files of a sequence that can be seen from here.")
 
 

@@ -129,8 +129,8 @@ class _Times(NamedTuple):
 
     record: int
     duration: int
-    left: int | None
-    right: int | None
+    left: float | None
+    right: float | None
     source: tuple[int | None, int | None]
 
 
@@ -177,7 +177,7 @@ def read_clip(session: Session, item: TimelineItem, *, rendered: bool = False) -
         "fits_media": not look and _same_shape(ours, theirs),
     }
     notes = _notes(item)
-    left = times.left or 0
+    left = int(times.left or 0)
     if why:
         space, said = colours.of_renders(settings)
         return Clip(
@@ -247,8 +247,8 @@ def _times(item: TimelineItem, name: str) -> _Times:
     return _Times(
         start,
         duration,
-        _twice_whole(lambda: item.GetLeftOffset()),
-        _twice_whole(lambda: item.GetRightOffset()),
+        _twice_real(lambda: item.GetLeftOffset(True)),
+        _twice_real(lambda: item.GetRightOffset(True)),
         (_twice_whole(lambda: item.GetSourceStartFrame()), _twice_whole(lambda: item.GetSourceEndFrame())),
     )
 
@@ -268,11 +268,12 @@ def _timing(
     if abs(ours.rate * theirs[1] - theirs[0]) > theirs[1] / 500:
         shown = f"{theirs[0] / theirs[1]:.5g} frames a second in a timeline of {float(ours.rate):.5g}"
         return f"it has {shown}."
-    return _retimed(times, found) or _miscounted(times, facts, found, count)
+    number = found.first or _number(facts.get("Start")) or 0
+    return _retimed(times, number) or _miscounted(times, facts, found, count)
 
 
-def _retimed(times: _Times, found: files.Files) -> str:
-    """Whether the clip shows each source frame once and in order.
+def _retimed(times: _Times, number: int) -> str:
+    """Whether the clip shows each source frame once and in order; ``number`` is that of the source's first frame.
 
     GetLeftOffset is exact, but counts retimed frames; GetSourceStartFrame counts the source's own and may be off by
     one; the end may be the last frame or the one after it; 0 and 0 is no answer (measured by davinci-resolve-mcp).
@@ -284,7 +285,9 @@ def _retimed(times: _Times, found: files.Files) -> str:
         return "it plays backwards."
     if first == last == 0 and (times.duration > 1 or times.left > 0):
         return "Resolve does not know which frames of its source it shows."
-    for base in {0, found.first}:  # of a sequence, Resolve may count from 0 or by the numbers in the names
+    if times.left != int(times.left):
+        return "its speed is changed: it begins between two frames of its source."
+    for base in {0, number}:  # of a sequence, Resolve may count from 0 or by the numbers in the names
         begins, ends = first - base - times.left, last - base - times.left - times.duration
         if abs(begins) <= 1 and ends in (-1, 0, begins - 1, begins):
             return ""
@@ -293,21 +296,22 @@ def _retimed(times: _Times, found: files.Files) -> str:
 
 
 def _miscounted(times: _Times, facts: Mapping[str, Any], found: files.Files, count: int) -> str:
-    """Whether all that Resolve and the files say about their number agrees."""
+    """Whether all that Resolve and the files say about their number agrees.
+
+    A clip with all that lies before and after it lasts as long as its media, unless it is retimed by however little.
+    """
     begins, ends, told = (_number(facts.get(one)) for one in ("Start", "End", "Frames"))
     if count < 1:
         return "Resolve does not tell how many frames its media has."
-    if begins not in (None, 0, found.first):
+    if found.path and begins not in (None, 0, found.first):
         return "it is a subclip."
     if told is not None and told != count:
         return f"Resolve counts {told} frames in its media, and there are {count} files."
     if begins is not None and ends is not None and ends - begins + 1 != count:
         return f"Resolve counts {ends - begins + 1} frames in its media, and {count} elsewhere."
-    used = (times.left or 0) + times.duration
-    if used > count:
-        return f"it shows {used} frames of a media that has {count}."
-    if times.right is None or abs(used + times.right - count) > 1:
-        return f"Resolve counts {used + (times.right or 0)} frames around the clip in a media that has {count}."
+    around = (times.left or 0) + times.duration + (times.right or 0)
+    if times.right is None or abs(around - count) > 1e-3:
+        return f"it is retimed: with all there is before and after, it lasts {around:g} frames, its media {count}."
     return ""
 
 
@@ -347,7 +351,8 @@ def _same_shape(ours: tuple[int, int] | None, theirs: tuple[int, int] | None) ->
 
 def _gap(times: _Times, found: files.Files) -> str:
     """Why a sequence cannot be read though it is there: a file that the clip shows is missing."""
-    shown = range(found.first + (times.left or 0), found.first + (times.left or 0) + times.duration)
+    first = found.first + int(times.left or 0)
+    shown = range(first, first + times.duration)
     missing = sorted(found.missing.intersection(shown))
     return f"{found.path} has no frame {missing[0]}." if missing else ""
 
@@ -429,12 +434,17 @@ def _twice(call: Callable[[], Any], kind: type) -> Any:
     return None
 
 
-def _twice_whole(call: Callable[[], Any]) -> int | None:
+def _twice_real(call: Callable[[], Any]) -> float | None:
     for _ in range(2):
         answer = asked(call)
         if isinstance(answer, (int, float)) and not isinstance(answer, bool):
-            return int(answer)
+            return float(answer)
     return None
+
+
+def _twice_whole(call: Callable[[], Any]) -> int | None:
+    told = _twice_real(call)
+    return None if told is None else int(told)
 
 
 # The state of a clip's job, which the project keeps
