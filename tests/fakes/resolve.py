@@ -18,6 +18,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from fakes import resolve_pictures
 from fakes.resolve_artist import Artist
 from fakes.resolve_fusion import Comps
 from fakes.resolve_handles import (
@@ -33,7 +34,7 @@ from fakes.resolve_handles import (
 )
 from fakes.resolve_media import MediaPool, MediaStorage
 from fakes.resolve_models import BinModel, ItemModel, MediaModel, ProjectModel, TimelineModel, TrackModel, rate_of
-from fakes.resolve_render import Queue, RenderQueue
+from fakes.resolve_render import Queue, RenderQueue, write_picture
 from fakes.resolve_timeline import Timeline, TimelineItem
 from fakes.resolve_ui import Bmd, FusionApp
 
@@ -85,7 +86,7 @@ class Machine(MachineBase):
         self.project = self.new_project("Demo")
         self.artist = Artist(self)
         self.resolve = Resolve(self)
-        self.fusion = FusionApp(self)
+        self.fusion = FusionApp(self)  # brings the screen
         self.bmd = Bmd(self)
 
     def __enter__(self) -> Machine:
@@ -166,6 +167,7 @@ class Machine(MachineBase):
             "timeline": project.timeline.id if project.timeline else None,
             "timelines": [_timeline_facts(timeline) for timeline in project.timelines],
             "render": project.queue.facts(),
+            "screen": self.screen.facts(),
         }
 
 
@@ -284,3 +286,12 @@ class Project(Handle, RenderQueue):
 
     def GetColorGroupsList(self) -> list[Any]:
         return []
+
+    def ExportCurrentFrameAsStill(self, path: str) -> bool:
+        """What the viewer shows, graded, without alpha; this call is honest (measured)."""
+        timeline, file = self._model.timeline, Path(path)
+        if timeline is None or not file.parent.is_dir() or file.suffix not in (".png", ".tif", ".jpg", ".dpx"):
+            return False
+        size = resolve_pictures.resolution(self._model, timeline)
+        write_picture(file, resolve_pictures.timeline_picture(timeline, timeline.playhead, size)[0], "RGB8")
+        return True

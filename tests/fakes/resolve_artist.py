@@ -252,8 +252,37 @@ class Artist:
         """The dialog that is up."""
         self._machine.modal = None
 
+    def click(self, id: str) -> None:
+        """A button of the script's window; it is served when the script's loop runs."""
+        self._machine.screen.click(id)
+
+    def type(self, id: str, text: Any) -> None:
+        """Into a field of the script's window."""
+        self._machine.screen.type(id, text)
+
     # -- the Deliver page
 
     def other_job(self, folder: Path, **facts: Any) -> str:
         """A render job of the artist's own; its id."""
         return self._project.queue.artist_adds_job(folder, **facts)  # type: ignore[no-any-return]
+
+    def render(self, *jobs: str) -> None:
+        """Start these jobs."""
+        self._project.queue.artist_starts(list(jobs))
+
+    def stop_rendering(self) -> None:
+        self._project.queue.artist_stops()
+
+    def clear_job(self, job: str) -> None:
+        """Take a job out of the queue, also one that renders."""
+        self._project.queue.artist_deletes(job)
+
+    # -- the script's windows; see ``fakes.resolve_ui.Screen`` for the rest
+
+    def click(self, id: str) -> None:
+        """A button or a box, by its ID; the script hears of it in its loop."""
+        self._machine.screen.click(id)
+
+    def type(self, id: str, text: Any) -> None:
+        """Into a field; a choice of a list; a number."""
+        self._machine.screen.type(id, text)

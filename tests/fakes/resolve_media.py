@@ -143,6 +143,10 @@ class MediaPoolItem(Handle, Markers, Marks):
         self._model.properties[name] = value if name in ("FPS", "Super Scale") else str(value)
         return True
 
+    def TranscribeAudio(self, speakers: bool | None = None) -> str:
+        """Without the extra download it fails, in words that are true for whoever asks only that (measured)."""
+        return "Transcription failed: the language model is not installed"
+
     def GetClipColor(self) -> str:
         return self._model.color
 
@@ -201,6 +205,7 @@ def clip_properties(machine: Any, media: MediaModel) -> dict[str, Any]:
         "Online Status": "Online" if media.online or not media.source else "Offline",
         "Usage": "1",
         "Proxy": "None",
+        "Transcription": media.metadata.get("Transcription", "")[:12] + "\u2026",  # cut short (measured)
     }
     return {**found, **media.properties}
 

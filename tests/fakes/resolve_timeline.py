@@ -319,6 +319,10 @@ class Timeline(Handle, Markers, Marks):
         item = self._model.at(self._model.playhead)
         return None if item is None else TimelineItem(self._machine, item)
 
+    def GetCurrentClipThumbnailImage(self) -> None:
+        """Only on the Color page with Resolve in front of all windows (measured), where a script never has it."""
+        return None
+
     # -- playhead
 
     def GetCurrentTimecode(self) -> str:

@@ -2,11 +2,12 @@
 
 import threading
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fakes import drawn_plate, resolve_handles, resolve_signatures
+from fakes import drawn_plate, resolve_handles, resolve_pictures, resolve_signatures
 from fakes.resolve import Injected, Machine, NotMeasured, Profile, WouldBlock, WrongArguments, WrongThread
 from fakes.resolve_models import frame_of, timecode
 
@@ -598,6 +599,36 @@ def test_when_the_deliver_page_opens_then_the_artists_marks_are_gone(machine):
     machine.resolve.OpenPage("deliver")
     assert timeline_of(machine).GetMarkInOut().get("video") != {"in": 11, "out": 13}
     assert machine.resolve.OpenPage("scripts") is False
+
+
+def test_when_a_still_of_the_viewer_is_asked_for_then_it_is_there(machine, tmp_path):
+    assert project_of(machine).ExportCurrentFrameAsStill(str(tmp_path / "still.png")) is True
+    assert (tmp_path / "still.png").stat().st_size
+    assert project_of(machine).ExportCurrentFrameAsStill(str(tmp_path / "no folder" / "still.png")) is False
+
+
+@pytest.mark.parametrize("page", ["edit", "color"])
+def test_when_a_thumbnail_is_asked_for_then_there_is_none(machine, page):
+    machine.artist.page(page)
+    assert timeline_of(machine).GetCurrentClipThumbnailImage() is None
+
+
+def test_when_an_analysis_fails_then_what_comes_back_is_a_text(make):
+    assert "failed" in media_of(make()).TranscribeAudio()
+    assert media_of(make("free")).TranscribeAudio() is False
+
+
+def test_when_a_transcription_is_read_then_it_is_cut(machine):
+    media_of(machine).SetMetadata("Transcription", "every word that was ever said")
+    assert media_of(machine).GetClipProperty("Transcription").endswith("\u2026")
+
+
+def test_when_pictures_are_of_the_clip_then_they_are_those_of_its_files(machine):
+    machine.artist.set_resolution(drawn_plate.WIDTH, drawn_plate.HEIGHT)
+    machine.artist.trim(machine.item, head=3)
+    timeline = machine.project.timeline
+    colour, _ = resolve_pictures.timeline_picture(timeline, machine.item.start, (drawn_plate.WIDTH, drawn_plate.HEIGHT))
+    assert np.allclose(colour, drawn_plate.picture(1004), atol=2e-3)
 
 
 # -- tracks, and what is left behind
