@@ -38,7 +38,7 @@ class ResolveShot:
         artist.set_alpha_output(self.item, drawn_plate.matte)
         for frame in keys:
             artist.mark(self.item, frame - FIRST)
-        artist.go_to(self.item.start)
+        artist.go_to(0)
         artist.page("color")
         self.session = Session(self.machine.resolve, self.machine.fusion, self.machine.bmd)
         self.leftovers = Leftovers(self.folder / "leftovers.json")
