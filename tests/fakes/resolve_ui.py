@@ -238,6 +238,11 @@ class Screen:
         finally:
             self.running = False
 
+    def single(self) -> None:
+        """What there is to do now, and back."""
+        if not self.step():
+            self._tick()
+
     def step(self) -> bool:
         """One event or one step of the artist's plan; False when there is none."""
         if not self.events and self.plan:
@@ -389,13 +394,14 @@ class UIDispatcher(UIHandle):
     def __getattribute__(self, name: str) -> Any:
         if name == "StepLoop" and not self._machine.switches.step_loop:
             return None
-        if name == "RunLoop":  # the loop makes calls itself: it passes the gate, then runs outside of it
-            return self._run
+        if name in ("RunLoop", "StepLoop"):  # callbacks make calls themselves: past the gate, then outside of it
+            screen = self._machine.screen
+            return lambda: self._run(name, screen.run if name == "RunLoop" else screen.single)
         return super().__getattribute__(name)
 
-    def _run(self) -> int:
-        if self._machine.call(self, "RunLoop", lambda: True, ()):
-            self._machine.screen.run()
+    def _run(self, name: str, loop: Callable[[], None]) -> int:
+        if self._machine.call(self, name, lambda: True, ()):
+            loop()
         return 0
 
     def _special(self, name: str) -> Any:
@@ -411,7 +417,7 @@ class UIDispatcher(UIHandle):
         return UIWindow(self._machine, window)
 
     def StepLoop(self) -> int:
-        raise self._machine.refuse("UIDispatcher.StepLoop")
+        return 0
 
     def RunLoop(self) -> int:
         return 0
@@ -448,7 +454,7 @@ class UIWindow(UIHandle):
     def _special(self, name: str) -> Any:
         if name == "On":
             return On(self._machine, self._model)
-        return self._model.attrs.get(name) if name in self.ATTRS else NotImplemented
+        return self._model.attrs.get(name) if name in type(self).ATTRS else NotImplemented
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name not in type(self).ATTRS:
