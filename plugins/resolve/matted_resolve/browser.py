@@ -21,6 +21,8 @@ from matted_resolve.wireform import from_wire, to_wire
 
 PAGE = Path(__file__).with_name("page") / "window.html"
 
+_FIRST = '<script type="application/json" id="first">{}</script>'
+
 _LARGEST = 1 << 16
 """Bytes of a press."""
 
@@ -42,7 +44,7 @@ class Browser:
     def __init__(self, pressed: Callable[[Press], None], over: Callable[[View], View]) -> None:
         self.pressed = pressed
         self.secret = secrets.token_urlsafe(24)
-        self.page = PAGE.read_bytes()
+        self._page = PAGE.read_text("utf-8")
         self._over = over
         self._view = View()
         self._news = threading.Condition()
@@ -73,6 +75,11 @@ class Browser:
     def left(self) -> float:
         """When the last page was closed, by the monotonic clock; 0.0 before any was open."""
         return self._left
+
+    def page(self) -> bytes:
+        """The page, with the view of now in it."""
+        first = self.shown().replace("<", "\\u003c")  # no text ends the element it stands in
+        return self._page.replace(_FIRST.format("{}"), _FIRST.format(first), 1).encode()
 
     def shown(self) -> str:
         """The view as the page gets it."""
@@ -120,7 +127,7 @@ def _handler(browser: Browser) -> type[BaseHTTPRequestHandler]:
             """The page, or its views as they come."""
             what = self._allowed()
             if what == "":
-                self._answer(200, browser.page, "text/html; charset=utf-8")
+                self._answer(200, browser.page(), "text/html; charset=utf-8")
             elif what == "views":
                 self._follow()
             elif what is not None:
