@@ -252,14 +252,6 @@ class Artist:
         """The dialog that is up."""
         self._machine.modal = None
 
-    def click(self, id: str) -> None:
-        """A button of the script's window; it is served when the script's loop runs."""
-        self._machine.screen.click(id)
-
-    def type(self, id: str, text: Any) -> None:
-        """Into a field of the script's window."""
-        self._machine.screen.type(id, text)
-
     # -- the Deliver page
 
     def other_job(self, folder: Path, **facts: Any) -> str:
@@ -277,7 +269,7 @@ class Artist:
         """Take a job out of the queue, also one that renders."""
         self._project.queue.artist_deletes(job)
 
-    # -- the script's windows; see ``fakes.resolve_ui.Screen`` for the rest
+    # -- the script's windows; ``fakes.resolve_ui.Screen`` has the rest
 
     def click(self, id: str) -> None:
         """A button or a box, by its ID; the script hears of it in its loop."""
