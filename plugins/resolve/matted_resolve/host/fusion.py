@@ -176,10 +176,10 @@ def first_frame(comp: Composition, item: TimelineItem, clip: Clip) -> int:
 
 
 def _comps(item: TimelineItem) -> list[_Comp]:
-    count = sure(lambda: int(item.GetFusionCompCount() or 0))
+    count = int(sure(lambda: asked(lambda: item.GetFusionCompCount())) or 0)
     if not count:
         return []
-    names: list[str] = [str(name) for name in sure(lambda: list(item.GetFusionCompNameList() or ()))]
+    names = [str(name) for name in sure(lambda: asked(lambda: item.GetFusionCompNameList())) or ()]
     names += [f"Composition {index}" for index in range(len(names) + 1, count + 1)]
     with tempfile.TemporaryDirectory(prefix=PREFIX) as folder:
         return [

@@ -12,12 +12,13 @@ import time
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Optional
+from typing import TYPE_CHECKING, Optional
 from uuid import uuid4
 
 from matted_plugin import exr
 from matted_plugin.host import HostError, Rendering
 from matted_resolve.host import leftovers as left
+from matted_resolve.host.made import project_id
 from matted_resolve.host.session import asked
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ def render(
         HostError: a frame could not be made; the Saver has its own path again.
     """
     project, timeline = session.project(), session.timeline()
-    if left.sure(lambda: bool(project.IsRenderingInProgress())):
+    if left.sure(lambda: asked(lambda: project.IsRenderingInProgress())):
         raise HostError(
             f"{place.tool} of {clip.name} cannot be rendered: Resolve is rendering something else.",
             "Wait until it has finished, then press the button again.",
@@ -93,7 +94,7 @@ def render(
     comp, saver = _saver(item, clip, place)
     own = _path(saver)
     folder = work / f"{left.PREFIX}{uuid4().hex[:12]}"
-    ids = {"project": left.sure(lambda: project.GetUniqueId()), "timeline": left.sure(lambda: timeline.GetUniqueId())}
+    ids = {"project": project_id(session), "timeline": left.sure(lambda: asked(lambda: timeline.GetUniqueId()))}
     tokens = [leftovers.note("folder", path=str(folder))]
     facts = {"item": clip.key, "comp": place.comp, "tool": place.tool, "path": own, "folder": str(folder)}
     tokens.append(leftovers.note("saver", **ids, **facts))
@@ -134,7 +135,7 @@ def _saver(item: TimelineItem, clip: Clip, place: Place) -> tuple[Composition, T
 
 def _path(saver: Tool) -> str:
     """Where a Saver writes to; '' when nobody said."""
-    told = asked(lambda: saver.GetInput("Clip")) or asked(lambda: saver.GetInput("Clip"))
+    told = left.sure(lambda: asked(lambda: saver.GetInput("Clip")))
     return str(told.get("Filename") or "") if isinstance(told, dict) else str(told or "")
 
 
@@ -272,14 +273,8 @@ def _file(own: str, number: int) -> Path | None:
 
 def _put_back(session: Session, facts: left.Facts) -> None:
     """Facts: project, timeline, item (unique ids), comp and tool (names), path: its own, folder: ours."""
-    timeline = left.find_timeline(session.project(), facts["timeline"])
-    item = _item(timeline, facts["item"]) if timeline is not None else None
-    names = left.sure(lambda: list(item.GetFusionCompNameList() or ())) if item is not None else []
-    if item is None or facts["comp"] not in names:
-        return
-    comp = item.GetFusionCompByIndex(names.index(facts["comp"]) + 1)
-    saver = asked(lambda: comp.FindTool(facts["tool"])) or asked(lambda: comp.FindTool(facts["tool"]))
-    if not saver or not _is_within(_path(saver), facts["folder"]):
+    saver = _noted(session, facts) or _noted(session, facts)  # one failing answer is no reason to take it for deleted
+    if saver is None or not _is_within(_path(saver), facts["folder"]):
         return
     saver.SetInput("Clip", facts["path"])
     if _is_within(_path(saver), facts["folder"]):
@@ -288,17 +283,27 @@ def _put_back(session: Session, facts: left.Facts) -> None:
         )
 
 
-def _is_within(path: str, folder: str) -> bool:
-    return path.replace("\\", "/").startswith(folder.replace("\\", "/"))
+def _noted(session: Session, facts: left.Facts) -> Tool | None:
+    """The Saver of an entry, in a timeline that may not be the current one; None when it was deleted."""
+    timeline = left.find_timeline(session.project(), facts["timeline"])
+    item = _item(timeline, facts["item"]) if timeline is not None else None
+    names = list(item.GetFusionCompNameList() or ()) if item is not None else []
+    if item is None or facts["comp"] not in names:
+        return None
+    comp = item.GetFusionCompByIndex(names.index(facts["comp"]) + 1)
+    return comp.FindTool(facts["tool"]) or None if comp else None
 
 
-def _item(timeline: Timeline, key: str) -> Any:
-    """The clip of this id in a timeline that may not be the current one; None when it was deleted."""
+def _item(timeline: Timeline, key: str) -> TimelineItem | None:
     for track in range(1, left.sure(lambda: int(timeline.GetTrackCount("video"))) + 1):
         for item in timeline.GetItemListInTrack("video", track) or ():
             if item.GetUniqueId() == key:
                 return item
     return None
+
+
+def _is_within(path: str, folder: str) -> bool:
+    return path.replace("\\", "/").startswith(folder.replace("\\", "/"))
 
 
 left.KINDS["saver"] = _put_back
