@@ -115,14 +115,7 @@ def test_when_a_bspline_is_filled_then_it_is_the_uniform_cubic_one(points):
     t = np.linspace(0, 1, 200, endpoint=False)[:, None]
     weights = np.hstack([(1 - t) ** 3, 3 * t**3 - 6 * t**2 + 4, -3 * t**3 + 3 * t**2 + 3 * t + 1, t**3]) / 6
     points = np.array(points)
-    curve = np.vstack(
-        [
-            weights @ np.roll(points, 1 - index, 0)[:4]
-            if len(points) > 3
-            else weights @ np.vstack([np.roll(points, 1 - index, 0), np.roll(points, 1 - index, 0)])[:4]
-            for index in range(len(points))
-        ]
-    )
+    curve = np.vstack([weights @ np.roll(np.vstack([points] * 2), 1 - index, 0)[:4] for index in range(len(points))])
     reference = np.stack([(0.5 + curve[:, 0]) * 40, (0.5 - curve[:, 1]) * 24], 1)
 
     found = np.array(outline.bspline([tuple(point) for point in points.tolist()], (40, 24)))
