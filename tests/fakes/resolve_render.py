@@ -387,7 +387,7 @@ class Queue:
         """Every clip on an enabled track, from its source."""
         switches, count = self.machine.switches, 0
         for track, item in resolve_pictures.clips(job.timeline):
-            if item.media is None:
+            if item.media is None or not item.media.source:
                 continue
             first, last = self._range(job, item)
             if first > last:
@@ -597,7 +597,7 @@ class RenderQueue:
             "IsExportAudio": deliver.settings["ExportAudio"],
             "FormatWidth": deliver.settings["FormatWidth"] or width,
             "FormatHeight": deliver.settings["FormatHeight"] or height,
-            "FrameRate": "24",
+            "FrameRate": self._model.settings["timelineFrameRate"],
             "PixelAspectRatio": 1.0,
             "MarkIn": job.marks[0],
             "MarkOut": job.marks[1],

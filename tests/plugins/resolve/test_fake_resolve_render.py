@@ -148,6 +148,18 @@ def test_when_individual_clips_are_rendered_then_the_switch_says_how_much_of_eac
     assert len(scene.files()) == count
 
 
+def test_when_clips_have_no_media_or_their_track_is_off_then_they_are_no_individual_clips(scene):
+    scene.machine.artist.place_generator(20, 4)
+    scene.machine.artist.place_compound(30, 4)
+    scene.machine.artist.place(scene.media, track=2)
+    scene.machine.artist.track(2).enabled = False
+    scene.pin(mode=0)
+
+    scene.run()
+
+    assert {name[:12] for name in scene.files()} == {"m__V1-0001_0"}
+
+
 def test_when_alpha_is_premultiplied_then_colour_is_black_where_it_is_clear(tmp_path):
     scene = Scene(tmp_path, alpha_in_single_clip=True)
     scene.machine.artist.set_alpha_output(scene.item, drawn_plate.matte)
