@@ -19,7 +19,7 @@ from matted_plugin.host import HostError
 from matted_protocol.connection import data_folder, write_private
 
 if TYPE_CHECKING:
-    from resolve_api import Folder, Project, Timeline
+    from resolve_api import Folder, Project, Timeline, TimelineItem
 
     from matted_resolve.host.session import Session
 
@@ -28,6 +28,9 @@ PREFIX = "matted-"
 
 _STOPPING = 10.0
 """Seconds that Resolve is given to end a job of ours."""
+
+_PAUSE = 0.02
+"""Seconds between two tries to delete a job."""
 
 Facts = Mapping[str, Any]
 
@@ -195,13 +198,13 @@ def _page(session: Session, facts: Facts) -> None:
 def find_timeline(project: Project, id: str) -> Timeline | None:
     """The timeline of a project by its unique id; None when it was deleted."""
     current = project.GetCurrentTimeline()
-    if current is not None and current.GetUniqueId() == id:
+    if current and sure(lambda: current.GetUniqueId()) == id:
         return current
     for index in range(1, int(sure(lambda: project.GetTimelineCount())) + 1):
         found = project.GetTimelineByIndex(index)
-        if found is None:
-            raise NotBack(f"Resolve does not name timeline {index} of the project.")
-        if found.GetUniqueId() == id:
+        if not found:
+            raise NotBack(f"Resolve does not show timeline {index} of the project.")
+        if sure(lambda: found.GetUniqueId()) == id:  # noqa: B023 (called at once)
             return found
     return None
 
@@ -229,6 +232,26 @@ def _holds(now: Any, wanted: dict[str, dict[str, int]]) -> bool:
     return any(len(mark) < 2 for mark in wanted.values()) and all(
         now.get(kind, {}).get(side) == frame for kind, mark in wanted.items() for side, frame in mark.items()
     )
+
+
+def _range(session: Session, facts: Facts) -> None:
+    """Facts: project, timeline (unique ids), first, last: timeline frames of the marks. Before Resolve 20.
+
+    There the marks can be set by the render settings alone, on the Deliver page, and not be read: so it is said twice.
+    """
+    project = session.project()
+    current = project.GetCurrentTimeline()
+    if not current or sure(lambda: current.GetUniqueId()) != facts["timeline"]:
+        if find_timeline(project, facts["timeline"]) is None:
+            return
+        raise NotBack("The in and out marks of a timeline are not as they were: open it, and start Matted there.")
+    page = sure(lambda: session.resolve.GetCurrentPage())
+    if page and page != "deliver":
+        session.resolve.OpenPage("deliver")
+    for _ in range(2):
+        project.SetRenderSettings({"MarkIn": facts["first"], "MarkOut": facts["last"]})
+    if page:
+        _page(session, {"page": page})
 
 
 def _track(session: Session, facts: Facts) -> None:
@@ -353,17 +376,17 @@ def _job(session: Session, facts: Facts) -> None:
     """
     project = session.project()
     until = time.monotonic() + _STOPPING
-    while True:
-        there = _named(project, facts)
-        if not there:
-            return
+    there = _named(project, facts)
+    while there:
         for id in there:
             if _renders(project, id):
                 project.StopRendering()
             project.DeleteRenderJob(id)
-        if time.monotonic() > until:
+        there = _named(project, facts)
+        if there and time.monotonic() > until:
             raise NotBack(f"A render job of matted is still in the queue ({there[0]}): delete it on the Deliver page.")
-        time.sleep(0.02)
+        if there:
+            time.sleep(_PAUSE)
 
 
 def _named(project: Project, facts: Facts) -> list[str]:
@@ -383,16 +406,28 @@ def _renders(project: Project, id: str) -> bool:
     return "EstimatedTimeRemainingInMs" in status or str(status.get("JobStatus", "")).lower() == "rendering"
 
 
+def items_in(timeline: Timeline, track: int) -> list[TimelineItem]:
+    """The clips of a video track.
+
+    Raises:
+        NotBack: Resolve does not list them.
+    """
+    told = timeline.GetItemListInTrack("video", track)
+    if not isinstance(told, (list, tuple)):
+        raise NotBack(f"Resolve does not list the clips of video track {track}.")
+    return list(told)
+
+
 def _clips(session: Session, facts: Facts) -> None:
     """Facts: project, timeline (unique ids), track, clips (unique ids of those that were enabled)."""
     timeline = find_timeline(session.project(), facts["timeline"])
     if timeline is None:
         return
     off = []
-    for item in timeline.GetItemListInTrack("video", facts["track"]) or []:
-        if item.GetUniqueId() not in facts["clips"]:
+    for item in items_in(timeline, facts["track"]):
+        if sure(lambda: item.GetUniqueId()) not in facts["clips"]:  # noqa: B023 (called at once)
             continue
-        if sure(lambda: item.GetClipEnabled()) is not True:  # noqa: B023 (called at once)
+        if sure(lambda: item.GetClipEnabled()) is not True:  # noqa: B023
             item.SetClipEnabled(True)
             if sure(lambda: item.GetClipEnabled()) is not True:  # noqa: B023
                 off.append(str(item.GetName()))
@@ -419,7 +454,7 @@ def _bin(session: Session, facts: Facts) -> None:
 
 
 def _find_bin(folder: Folder, id: str) -> Folder | None:
-    if folder.GetUniqueId() == id:
+    if sure(lambda: folder.GetUniqueId()) == id:
         return folder
     for below in folder.GetSubFolderList():
         found = _find_bin(below, id)
@@ -441,6 +476,7 @@ def _folder(session: Session, facts: Facts) -> None:
 KINDS: dict[str, Callable[[Session, Facts], None]] = {
     "page": _page,
     "marks": _marks,
+    "range": _range,
     "track": _track,
     "clips": _clips,
     "preset": _preset,

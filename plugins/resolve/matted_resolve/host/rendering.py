@@ -32,9 +32,11 @@ from matted_resolve.host.leftovers import (
     Leftovers,
     NotBack,
     drop_preset,
+    items_in,
     jobs,
     our_jobs,
     preset_names,
+    same_folder,
     sure,
     track_is_on,
 )
@@ -249,8 +251,8 @@ class _Deliver:
     def open(self, work: Path) -> None:
         """See whether all is well, write down how things are, and take the Deliver page.
 
-        The order matters for putting back, which goes backwards: the settings, then the page, then the marks, for
-        to open the Deliver page changes them.
+        The order matters for putting back, which goes backwards: first the settings, then the page, and then the
+        marks, for to open the Deliver page changes them. Before Resolve 20 they are put back on that page.
         """
         project, timeline = self._session.project(), self._session.timeline()
         self._project_id = sure(lambda: project.GetUniqueId())
@@ -260,15 +262,20 @@ class _Deliver:
         self._see_room(work, len(self._wanted))
         self._make_folder(work)
         timeline_id = sure(lambda: timeline.GetUniqueId())
-        if timeline.GetMarkInOut is not None:  # from Resolve 20 on; before, nobody can read them
+        new = timeline.GetMarkInOut is not None  # from Resolve 20 on
+        if new:
             self._note("marks", timeline=timeline_id, marks=_known(lambda: timeline.GetMarkInOut(), dict, "the marks"))
-        self._take_page()
         mode = _known(lambda: project.GetCurrentRenderMode(), int, "the render mode")
         now = dict(_known(lambda: project.GetCurrentRenderFormatAndCodec(), dict, "the render format"))
+        page = self._note_page()
         self._note("render_mode", mode=mode)
         if now.get("format") and now.get("codec"):
             self._note("format", format=now)
         self._keep_settings(project, now)
+        if not new:
+            self._note_range(project, timeline_id)
+        if page:
+            self._take_page()
         self._clear_tracks(timeline, timeline_id)
         self._format = _exr(project)
 
@@ -347,17 +354,36 @@ class _Deliver:
         except OSError as error:
             raise _disk(error, self._folder) from error
 
+    def _note_page(self) -> str:
+        """The page to come back to; '' when nothing has to be done: without a window there is none."""
+        page = sure(lambda: self._session.resolve.GetCurrentPage())
+        if not page or page == "deliver":
+            return ""
+        self._tokens.append(self._leftovers.note("page", page=str(page)))
+        return str(page)
+
     def _take_page(self) -> None:
         resolve = self._session.resolve
-        page = sure(lambda: resolve.GetCurrentPage())
-        if not page or page == "deliver":  # without a window there is no page
-            return
-        self._tokens.append(self._leftovers.note("page", page=str(page)))
         for _ in range(2):
             resolve.OpenPage("deliver")
             if sure(lambda: resolve.GetCurrentPage()) == "deliver":
                 return
         raise HostError("Resolve does not go to the Deliver page.", f"Go there yourself. {_PRESS}.")
+
+    def _note_range(self, project: Project, timeline_id: str) -> None:
+        """The marks as a job of ours has them, which is deleted at once: before Resolve 20 nothing else tells them."""
+        for _ in range(2):
+            project.SetRenderSettings({"SelectAllFrames": False, "TargetDir": str(self._folder)})
+        token = self._note("job", folder=str(self._folder))
+        for _ in range(2):
+            project.AddRenderJob()
+            mine = [job for job in jobs(project) if same_folder(str(job.get("TargetDir", "")), str(self._folder))]
+            if mine:
+                break
+        self._leftovers.put_back(self._session, [token])
+        first, last = (mine[0].get("MarkIn"), mine[0].get("MarkOut")) if mine else (None, None)
+        if isinstance(first, int) and isinstance(last, int):
+            self._note("range", timeline=timeline_id, first=first, last=last)
 
     def _keep_settings(self, project: Project, now: dict[str, Any]) -> None:
         """The settings cannot be read; a preset holds them."""
@@ -509,14 +535,17 @@ class _Deliver:
         """The other clips of the track are disabled: individual clips would be rendered of each."""
         timeline = self._session.timeline()
         track = self._clip.track
-        others = {
-            str(item.GetUniqueId()): item
-            for item in timeline.GetItemListInTrack("video", track) or []
-            if sure(lambda: item.GetClipEnabled()) is True  # noqa: B023 (called at once)
-        }
-        others.pop(self._clip.key, None)
+        others = {}
+        for item in items_in(timeline, track):
+            if sure(lambda: item.GetClipEnabled()) is True:  # noqa: B023 (called at once)
+                others[sure(lambda: item.GetUniqueId())] = item  # noqa: B023
+        if others.pop(self._clip.key, None) is None:
+            raise HostError(
+                f"{self._clip.name} is no longer on video track {track}.",
+                "Look for it on the timeline, and press again.",
+            )
         if others:
-            self._note("clips", timeline=timeline.GetUniqueId(), track=track, clips=list(others))
+            self._note("clips", timeline=sure(lambda: timeline.GetUniqueId()), track=track, clips=list(others))
         for item in others.values():
             item.SetClipEnabled(False)
 
