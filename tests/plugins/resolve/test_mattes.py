@@ -1,6 +1,7 @@
 """What becomes of mattes in Resolve: what it answers is not believed, and nothing half-made stays."""
 
 import os
+import re
 import shutil
 from fractions import Fraction
 from pathlib import Path
@@ -654,12 +655,16 @@ def test_when_there_are_presets_and_metadata_of_ours_then_they_go_and_the_artist
 # Whatever fails
 
 
-def calls_of(make, act):
+def calls_of(seat, act):
     """How many calls an action takes."""
-    seat = make()
     start = len(seat.machine.calls)
     act(seat)
     return len(seat.machine.calls) - start
+
+
+def alike(facts):
+    """Facts without ids, which are other ones when something was made twice."""
+    return re.sub(r"-0000-4000-8000-\d+", "", repr(facts))
 
 
 @pytest.mark.parametrize("route", ROUTES)
@@ -668,10 +673,11 @@ def test_when_any_call_fails_then_the_mattes_are_there_or_nothing_of_them_is(mak
     def make():
         return make_seat(delete_clips_flaky=0)
 
-    seat = make()
-    seat.show(route)
-    whole = seat.facts()
-    for number in range(1, calls_of(make, lambda seat: seat.show(route)) + 1):
+    seat, refusing = make(), make_seat(matte_forms=ways())
+    count = calls_of(seat, lambda seat: seat.show(route))
+    refusing.show(route)
+    right = {alike(seat.facts()), alike(refusing.facts())}
+    for number in range(1, count + 1):
         seat = make()
         before = seat.facts()
         seat.machine.fault(number, how)
@@ -680,33 +686,30 @@ def test_when_any_call_fails_then_the_mattes_are_there_or_nothing_of_them_is(mak
         except HostError:
             assert seat.facts() == before, (number, seat.machine.calls[-12:])
         else:
-            assert seat.facts() in (whole, before), (number, seat.machine.calls[-12:])
+            assert alike(seat.facts()) in right, (number, seat.machine.calls[-12:])
         assert not seat.leftovers.kept(), number
 
 
 @pytest.mark.parametrize("route", ROUTES)
-def test_when_any_call_fails_while_all_is_taken_back_then_it_is_gone_or_told(make_seat, route):
+@pytest.mark.parametrize("how", WAYS)
+def test_when_any_call_fails_while_all_is_taken_back_then_it_is_gone_or_told(make_seat, route, how):
     def shown():
         seat = make_seat(delete_clips_flaky=0)
         before = seat.facts()
         seat.show(route)
         return seat, before
 
-    def count(seat):
-        seat.show(route)
-        start = len(seat.machine.calls)
-        seat.remove()
-        return len(seat.machine.calls) - start
-
-    for how in WAYS:
-        for number in range(1, count(make_seat(delete_clips_flaky=0)) + 1):
-            seat, before = shown()
-            seat.machine.fault(number, how)
+    for number in range(1, calls_of(shown()[0], Seat.remove) + 1):
+        seat, before = shown()
+        seat.machine.fault(number, how)
+        try:
             said = seat.remove()
-            if seat.facts() != before:
-                assert "still" in said or "Resolve" in said, (how, number, said)
-                seat.remove()
-            assert seat.facts() == before, (how, number, said, seat.machine.calls[-12:])
+        except HostError as error:
+            said = str(error)
+        if seat.facts() != before:
+            assert " still " in said or "Resolve" in said, (number, said, seat.machine.calls[-12:])
+            seat.remove()
+        assert seat.facts() == before, (number, said, seat.machine.calls[-12:])
 
 
 @pytest.mark.parametrize("route", ROUTES)
@@ -714,7 +717,10 @@ def test_when_the_script_is_killed_at_any_call_then_the_next_one_takes_all_back(
     class Killed(BaseException):
         pass
 
-    for number in range(1, calls_of(make_seat, lambda seat: seat.show(route)) + 1):
+    seat = make_seat()
+    count = calls_of(seat, lambda seat: seat.show(route))
+    whole = alike(seat.facts())
+    for number in range(count):
         seat = make_seat()
         before = seat.facts()
         machine, gate, left = seat.machine, seat.machine.call, [number]
@@ -726,14 +732,12 @@ def test_when_the_script_is_killed_at_any_call_then_the_next_one_takes_all_back(
             return gate(*args)
 
         machine.call = call
-        try:
-            with pytest.raises(Killed):
-                seat.show(route)
-        finally:
-            machine.call = gate
+        with pytest.raises(Killed):
+            seat.show(route)
+        machine.call = gate
         seat.begin()
 
         told = seat.leftovers.put_back(seat.session)
 
         assert not told, (number, told)
-        assert seat.facts() == before, number
+        assert seat.facts() == before or alike(seat.facts()) == whole, number

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 from matted_plugin.host import HostError
 from matted_resolve.host import leftovers as left
 from matted_resolve.host import matte_files
-from matted_resolve.host.made import Change, folder_of, made_in, project_id, same_path, several
+from matted_resolve.host.made import Change, folder_of, made_in, project_id, same_path, several, text
 from matted_resolve.host.matte_files import Sequence
 from matted_resolve.host.pool import id_of
-from matted_resolve.host.session import asked, media_of
+from matted_resolve.host.session import asked, found, media_of
 
 if TYPE_CHECKING:
     from resolve_api import MediaPoolItem, TimelineItem
@@ -59,7 +59,7 @@ def attach(session: Session, change: Change, item: TimelineItem, files: Sequence
         HostError: Resolve does not answer.
     """
     media = media_of(item)
-    storage = asked(lambda: session.resolve.GetMediaStorage())
+    storage = found(lambda: session.resolve.GetMediaStorage())
     if media is None or storage is None:
         raise HostError("Resolve does not show its media storage.", "Press the button again.")
     for path in attached(session, media):
@@ -96,7 +96,7 @@ def detach(session: Session, media: MediaPoolItem, paths: list[str]) -> None:
             there = attached(session, media)
             paths = [path for path in paths if path in there]
     if paths:
-        name = asked(lambda: media.GetName()) or "a clip"
+        name = text(lambda: media.GetName()) or "a clip"
         raise left.NotBack(f"The clip matte {paths[0]} is still attached to {name}: delete it in the media pool.")
 
 

@@ -16,10 +16,10 @@ from matted_plugin import exr
 from matted_plugin.host import HostError
 from matted_resolve import comp_text
 from matted_resolve.host import leftovers as left
-from matted_resolve.host.made import NAME, Change, made_in, project_id, same_path, several
+from matted_resolve.host.made import NAME, Change, made_in, number, page_of, project_id, same_path, several, text
 from matted_resolve.host.matte_files import Sequence
 from matted_resolve.host.pool import id_of
-from matted_resolve.host.session import asked, media_of
+from matted_resolve.host.session import asked, found, media_of
 
 if TYPE_CHECKING:
     from resolve_api import Composition, Output, TimelineItem, Tool
@@ -56,7 +56,7 @@ def build(session: Session, change: Change, item: TimelineItem, clip: Clip, file
     comp = _composition(session, change, item, clip)
     out, fed = _end(comp, clip)
     ours = _ours_at(fed)
-    if ours is not None and _path(ours) is not None and same_path(str(_path(ours)), files.file(files.first)):
+    if ours is not None and same_path(_path(ours), files.file(files.first)):
         return
     start = _first_frame(comp, clip) + files.first - clip.first
     above = _feeding(_tool(fed), "Background") if ours is not None else fed
@@ -64,19 +64,16 @@ def build(session: Session, change: Change, item: TimelineItem, clip: Clip, file
         raise HostError(f"{_CONTROL} of {clip.name} has nothing connected.", "Connect the clip to it and press again.")
     facts = {"project": project_id(session), "item": id_of(item)}
     change.will_make("tools", **facts, before=sorted(names(comp)), fed=name_of(_tool(fed)))
-    comp.StartUndo("Matted: mattes")
-    try:
-        loader = _added(session, change, comp, "Loader", _LOADER, clip)
-        control = _added(session, change, comp, "MatteControl", _CONTROL, clip)
-        _load(loader, files, start)
-        control.SetInput("MatteCombine", _COMBINE["A" if alone or _only_alpha(files) else "R"])
-        control.ConnectInput("Background", above)
-        control.ConnectInput("Foreground", loader)
-        out.ConnectInput("Input", control)
-    finally:
-        comp.EndUndo(True)
+    loader = _added(session, change, comp, "Loader", _LOADER, clip)
+    control = _added(session, change, comp, "MatteControl", _CONTROL, clip)
+    _load(loader, files, start)
+    combine = _COMBINE["A" if alone or _only_alpha(files) else "R"]
+    control.SetInput("MatteCombine", combine)
+    control.ConnectInput("Background", above)
+    control.ConnectInput("Foreground", loader)
+    out.ConnectInput("Input", control)
     asked(lambda: comp.SetAttrs({"COMPB_Modified": True}))  # else the other pages may show the clip as it was
-    _verify(item, clip, files, start, (name_of(loader), name_of(control), name_of(_tool(above))))
+    _verify(item, clip, files, start, combine, (name_of(loader), name_of(control), name_of(_tool(above))))
 
 
 def remove(session: Session, item: TimelineItem) -> bool:
@@ -87,18 +84,18 @@ def remove(session: Session, item: TimelineItem) -> bool:
     Raises:
         NotBack: something of ours is still there.
     """
-    found = False
-    for index in range(1, int(asked(lambda: item.GetFusionCompCount()) or 0) + 1):
-        comp = asked(lambda: item.GetFusionCompByIndex(index))  # noqa: B023 (called at once)
+    some = False
+    for index in range(1, (number(lambda: item.GetFusionCompCount()) or 0) + 1):
+        comp = found(lambda: item.GetFusionCompByIndex(index))  # noqa: B023 (called at once)
         if comp is not None and _strip(comp, keep=()):
-            found = True
+            some = True
     made = made_in(session)
     for entry in made.known("comp"):
         if entry["item"] == id_of(item):
-            found = True
+            some = True
             if drop_comp(session, item, entry["name"]):
                 made.forget("comp", item=entry["item"])
-    return found
+    return some
 
 
 def names(comp: Composition) -> list[str]:
@@ -110,7 +107,7 @@ def name_of(tool: Tool | None) -> str:
     """The name of a tool; '' when it is gone."""
     if tool is None:
         return ""
-    return str(asked(lambda: tool.Name) or asked(lambda: tool.Name) or "")
+    return text(lambda: tool.Name)
 
 
 def drop_comp(session: Session, item: TimelineItem, name: str) -> bool:
@@ -124,14 +121,14 @@ def drop_comp(session: Session, item: TimelineItem, name: str) -> bool:
     there = several(lambda: item.GetFusionCompNameList())
     if name not in there:
         return True
-    comp = asked(lambda: item.GetFusionCompByIndex(there.index(name) + 1))
+    comp = found(lambda: item.GetFusionCompByIndex(there.index(name) + 1))
     if comp is None or set(names(comp)) - {"MediaIn1", _OUT}:
         return False
-    if session.page == "fusion":
+    if page_of(session) == "fusion":
         asked(lambda: session.resolve.OpenPage("edit"))
     asked(lambda: item.DeleteFusionCompByName(name))
     if name in several(lambda: item.GetFusionCompNameList()):
-        clip = asked(lambda: item.GetName()) or "a clip"
+        clip = text(lambda: item.GetName()) or "a clip"
         raise left.NotBack(f"The empty Fusion composition {name} of {clip} is still there: delete it there.")
     return True
 
@@ -140,7 +137,7 @@ def _composition(session: Session, change: Change, item: TimelineItem, clip: Cli
     """The clip's first composition, or a new one."""
     there = several(lambda: item.GetFusionCompNameList())
     if there:
-        found = asked(lambda: item.GetFusionCompByIndex(1)) or asked(lambda: item.GetFusionCompByIndex(1))
+        comp = found(lambda: item.GetFusionCompByIndex(1))
     else:
         change.will_make("comp made", project=project_id(session), item=id_of(item))
         asked(lambda: item.AddFusionComp())
@@ -148,18 +145,18 @@ def _composition(session: Session, change: Change, item: TimelineItem, clip: Cli
         if there:
             made_in(session).note("comp", item=id_of(item), name=there[0])
         # what AddFusionComp returns does not keep what is done to it (measured on Studio 20.3)
-        found = asked(lambda: item.LoadFusionCompByName(there[0])) if there else None
-    if found is None:
+        comp = found(lambda: item.LoadFusionCompByName(there[0])) if there else None
+    if comp is None:
         raise HostError(
             f"Resolve does not show the Fusion composition of {clip.name}.",
             "Open the clip on the Fusion page and press the button again.",
         )
-    return found
+    return comp
 
 
 def _end(comp: Composition, clip: Clip) -> tuple[Tool, Output]:
     """MediaOut1 and what feeds it."""
-    out = asked(lambda: comp.FindTool(_OUT)) or asked(lambda: comp.FindTool(_OUT))
+    out = found(lambda: comp.FindTool(_OUT))
     fed = _feeding(out, "Input") if out is not None else None
     if out is None or fed is None:
         raise HostError(
@@ -171,15 +168,14 @@ def _end(comp: Composition, clip: Clip) -> tuple[Tool, Output]:
 
 def _feeding(tool: Tool | None, name: str) -> Output | None:
     """The output connected to a tool's input."""
-    found = asked(lambda: getattr(tool, name).GetConnectedOutput())
-    return found or asked(lambda: getattr(tool, name).GetConnectedOutput()) or None
+    return found(lambda: getattr(tool, name).GetConnectedOutput())
 
 
 def _tool(output: Output | None) -> Tool | None:
     """The tool an output belongs to."""
     if output is None:
         return None
-    return asked(lambda: output.GetTool()) or asked(lambda: output.GetTool())
+    return found(lambda: output.GetTool())
 
 
 def _ours_at(fed: Output) -> Tool | None:
@@ -189,18 +185,14 @@ def _ours_at(fed: Output) -> Tool | None:
     return loader if name_of(loader).startswith(_LOADER) else None
 
 
-def _path(loader: Tool) -> Any:
-    return asked(lambda: loader.GetInput("Clip"))
+def _path(loader: Tool) -> str:
+    return text(lambda: loader.GetInput("Clip"))
 
 
 def _first_frame(comp: Composition, clip: Clip) -> int:
     """The composition's number of the clip's first frame: where it renders from, wherever it counts from."""
-    attributes = asked(lambda: comp.GetAttrs()) or {}
-    try:
-        first, last = (round(float(attributes[f"COMPN_Render{end}"])) for end in ("Start", "End"))
-    except (KeyError, TypeError, ValueError):
-        first, last = 0, -1
-    if last - first + 1 != clip.duration:
+    first, last = (number(lambda: comp.GetAttrs()[f"COMPN_Render{end}"]) for end in ("Start", "End"))  # noqa: B023
+    if first is None or last is None or last - first + 1 != clip.duration:
         raise HostError(
             f"The Fusion composition of {clip.name} renders frames {first} to {last}; the clip has {clip.duration}.",
             "Set its render range to the clip's on the Fusion page, or choose clip matte.",
@@ -213,7 +205,7 @@ def _see_size(item: TimelineItem, clip: Clip, files: Sequence) -> None:
     with Path(files.file(files.first)).open("rb") as file:
         size = exr.read_header(file.read(65536)).size
     media = media_of(item)
-    told = str(asked(lambda: media.GetClipProperty("Resolution")) or "") if media is not None else ""
+    told = text(lambda: media.GetClipProperty("Resolution")) if media is not None else ""
     if told and told != f"{size[0]}x{size[1]}":
         raise HostError(
             f"The mattes of {clip.name} are {size[0]} x {size[1]} pixels and its Fusion composition is {told}.",
@@ -229,15 +221,17 @@ def _added(session: Session, change: Change, comp: Composition, kind: str, name:
     """A new tool with a name of ours: the name itself, or with a number."""
     if kind == "Loader":
         _stop_asking(session, change)
-    tool = comp.AddTool(kind, 2, 2 if kind == "Loader" else 1)
-    if tool is None:
+    before = names(comp)
+    asked(lambda: comp.AddTool(kind, 2, 2 if kind == "Loader" else 1))
+    new = [tool for tool in several(lambda: comp.GetToolList(False)) if name_of(tool) not in before]
+    if len(new) != 1:
         raise HostError(
             f"Fusion added no {kind} to the composition of {clip.name}.",
             "Close any dialog that Resolve shows, or choose clip matte.",
         )
-    there = names(comp)
+    tool: Tool = new[0]
     free, number = name, 1
-    while free in there:
+    while free in before:
         number += 1
         free = f"{name}_{number}"
     for _ in range(2):
@@ -250,41 +244,45 @@ def _added(session: Session, change: Change, comp: Composition, kind: str, name:
 def _stop_asking(session: Session, change: Change) -> None:
     """Adding a Loader opens a file dialog behind the window, and then nothing answers (seen on Studio 20.3.3)."""
     fusion = _fusion(session)
-    before = asked(lambda: fusion.GetPrefs(_BROWSE))
-    if before is not False and before != 0:
-        change.will_move("browse", value=True if before is None else before)
+    if _is_silent(fusion):
+        return
+    before = [asked(lambda: fusion.GetPrefs(_BROWSE)) for _ in range(2)]
+    change.will_move("browse", value=next((value for value in before if value), True))
     for _ in range(2):
-        now = asked(lambda: fusion.GetPrefs(_BROWSE))
-        if now is not None and now in (False, 0):
-            return
         asked(lambda: fusion.SetPrefs(_BROWSE, False))
-    now = asked(lambda: fusion.GetPrefs(_BROWSE))
-    if now is None or now not in (False, 0):
-        raise HostError(
-            "Fusion would open a file dialog for a new Loader.",
-            "Switch off Fusion Settings > User Interface > Auto clip browse, or choose clip matte.",
-        )
+        if _is_silent(fusion):
+            return
+    raise HostError(
+        "Fusion would open a file dialog for a new Loader.",
+        "Switch off Fusion Settings > User Interface > Auto clip browse, or choose clip matte.",
+    )
+
+
+def _is_silent(fusion: Any) -> bool:
+    """Whether Fusion asks for no file; told twice, for one answer may be wrong."""
+    told = [asked(lambda: fusion.GetPrefs(_BROWSE)) for _ in range(2)]
+    return all(isinstance(value, (bool, int, float)) and not value for value in told)
 
 
 def _fusion(session: Session) -> Any:
-    return session.fusion or asked(lambda: session.resolve.Fusion())
+    return session.fusion or found(lambda: session.resolve.Fusion())
 
 
 def _load(loader: Tool, files: Sequence, start: int) -> None:
     """Give a Loader its files and their place in time, from a settings file, which holds all of it at once."""
     count = files.last - files.first + 1
-    text = _SETTING.format(
+    setting = _SETTING.format(
         name=name_of(loader), file=files.file(files.first).replace('"', '\\"'), first=files.first, count=count,
         trim=count - 1, start=start, end=start + count - 1,
     )  # fmt: skip
     with tempfile.TemporaryDirectory(prefix=left.PREFIX) as folder:
         path = Path(folder) / "loader.setting"
-        path.write_text(text, "utf-8")
+        path.write_text(setting, "utf-8")
         asked(lambda: loader.LoadSettings(str(path)))
-    if _path(loader) is None or not same_path(str(_path(loader)), files.file(files.first)):
+    if not same_path(_path(loader), files.file(files.first)):
         loader.SetInput("Clip", files.file(files.first))
     for name, value in (("GlobalOut", start + count - 1), ("GlobalIn", start), ("GlobalOut", start + count - 1)):
-        if asked(lambda: loader.GetInput(name)) != value:  # noqa: B023 (called at once)
+        if number(lambda: loader.GetInput(name)) != value:  # noqa: B023 (called at once)
             loader.SetInput(name, value)
 
 
@@ -317,7 +315,9 @@ _SETTING = """{{
 """
 
 
-def _verify(item: TimelineItem, clip: Clip, files: Sequence, start: int, chain: tuple[str, str, str]) -> None:
+def _verify(
+    item: TimelineItem, clip: Clip, files: Sequence, start: int, combine: int, chain: tuple[str, str, str]
+) -> None:
     """Read the composition's own text: what a tool answers may not be what is rendered."""
     loader, control, above = chain
     tools = _exported(item).table("Tools")
@@ -328,6 +328,7 @@ def _verify(item: TimelineItem, clip: Clip, files: Sequence, start: int, chain: 
         same_path(str(shown.get("Filename")), files.file(files.first))
         and all(shown.get(name) == value for name, value in wanted.items())
         and shown.get("StartFrame") in (files.first, -1)
+        and tools.table(control).table("Inputs").table("MatteCombine").items.get("Value") == combine
         and _source(tools, control, "Background") == above
         and _source(tools, control, "Foreground") == loader
         and _source(tools, _OUT, "Input") == control
@@ -364,10 +365,12 @@ def _strip(comp: Composition, keep: Collection[str]) -> bool:
     ours = [tool for tool in several(lambda: comp.GetToolList(False)) if _is_ours(tool, keep)]
     for tool in sorted(ours, key=lambda tool: not name_of(tool).startswith(_CONTROL)):
         above = _feeding(tool, "Background") if name_of(tool).startswith(_CONTROL) else None
-        main = asked(lambda: tool.FindMainOutput(1))  # noqa: B023 (called at once)
+        main = found(lambda: tool.FindMainOutput(1))  # noqa: B023 (called at once)
         below = several(lambda: main.GetConnectedInputs()) if main is not None else []  # noqa: B023
         for fed in below if above is not None else []:
             asked(lambda: fed.ConnectTo(above))  # noqa: B023
+            if name_of(_tool(found(lambda: fed.GetConnectedOutput()))) != name_of(_tool(above)):  # noqa: B023
+                raise left.NotBack(f"{name_of(tool)} could not be connected past: delete it on the Fusion page.")
         asked(lambda: tool.Delete())  # noqa: B023
     still = [tool for tool in several(lambda: comp.GetToolList(False)) if _is_ours(tool, keep)]
     if still:
@@ -385,15 +388,19 @@ def _is_ours(tool: Tool, keep: Collection[str]) -> bool:
 def _take_back_tools(session: Session, facts: left.Facts) -> None:
     """Facts: project, item, before: names of the tools there were, fed: name of the one that fed MediaOut1."""
     item = session.item(facts["item"])
-    comp = asked(lambda: item.GetFusionCompByIndex(1)) or asked(lambda: item.GetFusionCompByIndex(1))
+    comp = found(lambda: item.GetFusionCompByIndex(1))
     if comp is None:
         return
-    out, fed = comp.FindTool(_OUT), comp.FindTool(facts["fed"])
-    if out is not None and fed is not None:
-        found = _feeding(out, "Input")
-        if found is None or name_of(_tool(found)) != facts["fed"]:
-            out.ConnectInput("Input", fed)
+    out, fed = found(lambda: comp.FindTool(_OUT)), found(lambda: comp.FindTool(facts["fed"]))
+    if out is not None and fed is not None and not _feeds(fed, out):
+        asked(lambda: out.ConnectInput("Input", fed))
+        if not _feeds(fed, out):
+            raise left.NotBack(f"{facts['fed']} is no longer connected to {_OUT}: connect it on the Fusion page.")
     _strip_new(comp, facts["before"])
+
+
+def _feeds(tool: Tool, out: Tool) -> bool:
+    return name_of(_tool(_feeding(out, "Input"))) == name_of(tool)
 
 
 def _strip_new(comp: Composition, before: list[str]) -> None:
@@ -410,7 +417,7 @@ def _is_bare(tool: Tool) -> bool:
         return False
     if tool.ID == "MatteControl" and (_feeding(tool, "Background") or _feeding(tool, "Foreground")):
         return False
-    main = asked(lambda: tool.FindMainOutput(1))
+    main = found(lambda: tool.FindMainOutput(1))
     return tool.ID in ("Loader", "MatteControl") and not (main is not None and several(main.GetConnectedInputs))
 
 

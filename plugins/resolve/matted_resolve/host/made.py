@@ -110,10 +110,15 @@ def project_id(session: Session) -> str:
         HostError: there is none.
     """
     project = session.project()
-    found = str(asked(lambda: project.GetUniqueId()) or asked(lambda: project.GetUniqueId()) or "")
+    found = text(lambda: project.GetUniqueId())
     if not found:
         raise HostError("Resolve does not say which project is open.", "Press the button again.")
     return found
+
+
+def page_of(session: Session) -> str:
+    """The page that is open; '' when Resolve shows none."""
+    return text(lambda: session.resolve.GetCurrentPage())
 
 
 def folder_of(path: str) -> str:
@@ -135,6 +140,24 @@ def several(call: Callable[[], Any]) -> list[Any]:
         if isinstance(found, dict) and found:
             return list(found.values())
     return []
+
+
+def text(call: Callable[[], Any]) -> str:
+    """The text that Resolve answers with; asked again when none comes, and '' when there is none."""
+    for _ in range(2):
+        found = asked(call)
+        if isinstance(found, str) and found:
+            return found
+    return ""
+
+
+def number(call: Callable[[], Any]) -> int | None:
+    """The whole number that Resolve answers with, which it may give as a float; asked again when none comes."""
+    for _ in range(2):
+        found = asked(call)
+        if isinstance(found, (int, float)) and not isinstance(found, bool):
+            return round(found)
+    return None
 
 
 def listed(names: Sequence[str]) -> str:

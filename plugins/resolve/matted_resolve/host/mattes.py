@@ -12,10 +12,10 @@ from matted_plugin.host import HostError, Mattes
 from matted_resolve.host import clip_matte, loader, marks, pool, track_above
 from matted_resolve.host import leftovers as left
 from matted_resolve.host.clip_matte import NotTaken, Unfit
-from matted_resolve.host.made import NAME, Change, Made, changing, folder_of, listed, made_in
+from matted_resolve.host.made import NAME, Change, Made, changing, folder_of, listed, made_in, number, text
 from matted_resolve.host.matte_files import Sequence, objects_in, sequences, version_of
 from matted_resolve.host.pool import id_of, path_of
-from matted_resolve.host.session import asked, media_of
+from matted_resolve.host.session import asked, found, media_of
 
 if TYPE_CHECKING:
     from resolve_api import MediaPoolItem, Timeline, TimelineItem
@@ -136,7 +136,7 @@ def _in_fusion(
         told.append(f"The Loader holds {_packed(mattes)}: choose another under Combine in {loader.PREFIX}alpha.")
     if len(files) > 1:
         told.append(f"The other objects are in {listed([other.pattern for other in list(files.values())[1:]])}.")
-    if int(asked(lambda: item.GetFusionCompCount()) or 1) > 1:
+    if (number(lambda: item.GetFusionCompCount()) or 1) > 1:
         told.append("The clip has several compositions: this is the first one.")
     return " ".join(told)
 
@@ -158,8 +158,8 @@ def _older(session: Session, media: MediaPoolItem, ready: dict[str, Sequence]) -
     """The names of mattes of ours that are attached already, of other versions."""
     made = made_in(session)
     now = {one.folder for one in ready.values()}
-    found = [path for path in clip_matte.attached(session, media) if made.is_ours(path)]
-    others = [path for path in found if folder_of(path) not in now]
+    ours = [path for path in clip_matte.attached(session, media) if made.is_ours(path)]
+    others = [path for path in ours if folder_of(path) not in now]
     return sorted({version_of(path.replace("\\", "/")) or path for path in others})
 
 
@@ -178,7 +178,7 @@ def _try(kept: list[str], act: Callable[[], None]) -> None:
 
 
 def _every_clip(timeline: Timeline) -> list[TimelineItem]:
-    tracks = int(asked(lambda: timeline.GetTrackCount("video")) or asked(lambda: timeline.GetTrackCount("video")) or 0)
+    tracks = number(lambda: timeline.GetTrackCount("video")) or 0
     return [item for track in range(1, tracks + 1) for item in track_above.items(timeline, track)]
 
 
@@ -205,13 +205,13 @@ def _forget(media: MediaPoolItem, name: str) -> bool:
     Raises:
         NotBack: it is still there.
     """
-    if not asked(lambda: media.GetThirdPartyMetadata(name)):
+    if not text(lambda: media.GetThirdPartyMetadata(name)):
         return False
     for _ in range(2):
         asked(lambda: media.SetThirdPartyMetadata(name, ""))
-        if not asked(lambda: media.GetThirdPartyMetadata(name)):
+        if not text(lambda: media.GetThirdPartyMetadata(name)):
             return True
-    raise left.NotBack(f"{asked(lambda: media.GetName()) or 'A clip'} still has {name} in its metadata.")
+    raise left.NotBack(f"{text(lambda: media.GetName()) or 'A clip'} still has {name} in its metadata.")
 
 
 def _remove_placed(session: Session, change: Change, timeline: Timeline, gone: list[str]) -> None:
@@ -259,14 +259,14 @@ def _remove_media(session: Session, change: Change, gone: list[str], kept: list[
 def _used_ids(session: Session) -> set[str]:
     """The ids of all media in the timelines of the project."""
     project = session.project()
-    found = set()
-    for index in range(1, int(asked(lambda: project.GetTimelineCount()) or 0) + 1):
-        timeline = asked(lambda: project.GetTimelineByIndex(index))  # noqa: B023 (called at once)
+    used = set()
+    for index in range(1, (number(lambda: project.GetTimelineCount()) or 0) + 1):
+        timeline = found(lambda: project.GetTimelineByIndex(index))  # noqa: B023 (called at once)
         for item in _every_clip(timeline) if timeline is not None else []:
             media = media_of(item)
             if media is not None:
-                found.add(id_of(media))
-    return found
+                used.add(id_of(media))
+    return used
 
 
 def _remove_presets(session: Session, gone: list[str]) -> None:

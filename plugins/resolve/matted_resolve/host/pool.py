@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from matted_plugin.host import HostError
 from matted_resolve.host import leftovers as left
-from matted_resolve.host.made import NAME, Change, folder_of, made_in, project_id, same_path, several
+from matted_resolve.host.made import NAME, Change, folder_of, made_in, project_id, same_path, several, text
 from matted_resolve.host.matte_files import Sequence
-from matted_resolve.host.session import asked
+from matted_resolve.host.session import asked, found
 
 if TYPE_CHECKING:
     from resolve_api import Folder, MediaPool, MediaPoolItem
@@ -53,21 +53,21 @@ def bring_in(session: Session, change: Change, files: Sequence) -> MediaPoolItem
 
 def id_of(thing: Any) -> str:
     """The unique id of a bin, a media or a clip; '' when it has none."""
-    return str(asked(lambda: thing.GetUniqueId()) or asked(lambda: thing.GetUniqueId()) or "")
+    return text(lambda: thing.GetUniqueId())
 
 
 def path_of(media: MediaPoolItem | None) -> str:
     """The file, or the bracketed sequence, that a media shows; '' when it shows none."""
     if media is None:
         return ""
-    return str(asked(lambda: media.GetClipProperty("File Path")) or "")
+    return text(lambda: media.GetClipProperty("File Path"))
 
 
 def find_bin(session: Session) -> Folder | None:
     """Our bin, if it is there."""
     pool = session.media_pool()
     root = _root(pool)
-    return next((one for one in several(lambda: root.GetSubFolderList()) if asked(lambda: one.GetName()) == NAME), None)  # noqa: B023 (called at once)
+    return next((one for one in several(lambda: root.GetSubFolderList()) if text(one.GetName) == NAME), None)
 
 
 def clips_in(bin: Folder) -> list[MediaPoolItem]:
@@ -87,9 +87,7 @@ def drop_media(session: Session, bin: Folder, gone: list[MediaPoolItem]) -> None
         asked(lambda: pool.DeleteClips(gone))
     still = [media for media in clips_in(bin) if id_of(media) in ids]
     if still:
-        raise left.NotBack(
-            f"{asked(lambda: still[0].GetName()) or 'A matte'} is still in the bin {NAME}: delete it there."
-        )
+        raise left.NotBack(f"{text(still[0].GetName) or 'A matte'} is still in the bin {NAME}: delete it there.")
 
 
 def drop_bin(session: Session) -> bool:
@@ -104,8 +102,7 @@ def drop_bin(session: Session) -> bool:
     if clips_in(ours) or several(lambda: ours.GetSubFolderList()):
         return False
     pool = session.media_pool()
-    current = asked(lambda: pool.GetCurrentFolder())
-    if current is not None and id_of(current) == id_of(ours):
+    if _is_current(pool, ours):
         asked(lambda: pool.SetCurrentFolder(_root(pool)))
     asked(lambda: pool.DeleteFolders([ours]))
     if find_bin(session) is not None:
@@ -114,43 +111,46 @@ def drop_bin(session: Session) -> bool:
 
 
 def _root(pool: MediaPool) -> Folder:
-    root = asked(lambda: pool.GetRootFolder()) or asked(lambda: pool.GetRootFolder())
+    root = found(lambda: pool.GetRootFolder())
     if root is None:
         raise HostError("Resolve does not show its media pool.", "Press the button again.")
     return root
 
 
 def _bin(session: Session, pool: MediaPool, change: Change) -> Folder:
-    found = find_bin(session)
-    if found is not None:
-        return found
+    ours = find_bin(session)
+    if ours is not None:
+        return ours
     _keep_current(session, pool, change)  # a new bin may become the current one
     made_in(session).note("bin")
     change.will_make("bin made", project=project_id(session))
     root = _root(pool)
     asked(lambda: pool.AddSubFolder(root, NAME))
-    found = find_bin(session)
-    if found is None:
+    ours = find_bin(session)
+    if ours is None:
         raise HostError(f"Resolve made no bin {NAME}.", "Make a bin of that name in the master bin and press again.")
-    return found
+    return ours
 
 
 def _keep_current(session: Session, pool: MediaPool, change: Change) -> None:
-    current = asked(lambda: pool.GetCurrentFolder()) or asked(lambda: pool.GetCurrentFolder())
-    if current is None:
+    current = found(lambda: pool.GetCurrentFolder())
+    if current is None or not id_of(current):
         raise HostError("Resolve does not say which bin is open.", "Open a bin in the media pool and press again.")
     change.will_move("bin", project=project_id(session), folder=id_of(current))
 
 
+def _is_current(pool: MediaPool, bin: Folder) -> bool:
+    current = found(lambda: pool.GetCurrentFolder())
+    return current is not None and id_of(current) == id_of(bin)
+
+
 def _go_to(session: Session, pool: MediaPool, bin: Folder, change: Change) -> None:
-    current = asked(lambda: pool.GetCurrentFolder())
-    if current is not None and id_of(current) == id_of(bin):
+    if _is_current(pool, bin):
         return
     _keep_current(session, pool, change)
     for _ in range(2):
         asked(lambda: pool.SetCurrentFolder(bin))
-        current = asked(lambda: pool.GetCurrentFolder())
-        if current is not None and id_of(current) == id_of(bin):
+        if _is_current(pool, bin):
             return
     raise HostError(f"Resolve did not open the bin {NAME}.", "Open it in the media pool and press the button again.")
 

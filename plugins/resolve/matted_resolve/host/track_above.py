@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from matted_plugin.host import HostError
 from matted_resolve.host import leftovers as left
 from matted_resolve.host import pool
-from matted_resolve.host.made import NAME, Change, folder_of, made_in, project_id, several
+from matted_resolve.host.made import NAME, Change, folder_of, made_in, number, page_of, project_id, several, text
 from matted_resolve.host.matte_files import Sequence
 from matted_resolve.host.pool import id_of, path_of
 from matted_resolve.host.session import asked, media_of
@@ -93,7 +93,7 @@ def drop_items(session: Session, timeline: Timeline, gone: dict[int, list[Timeli
         left_over = [item for track in keys for item in items(timeline, track) if id_of(item) in keys[track]]
         if not left_over:
             return
-        if session.page != "edit":
+        if page_of(session) != "edit":
             asked(lambda: session.resolve.OpenPage("edit"))
         asked(lambda: timeline.DeleteClips(left_over, False))  # noqa: B023 (called at once)
     for track in keys:
@@ -122,13 +122,14 @@ def to_edit_page(session: Session, change: Change) -> None:
     Raises:
         HostError: Resolve stays where it is.
     """
-    if session.page == "edit":
+    page = page_of(session)
+    if page == "edit":
         return
-    if session.page:
-        change.will_move("page", page=session.page)
+    if page:
+        change.will_move("page", page=page)
     for _ in range(2):
         asked(lambda: session.resolve.OpenPage("edit"))
-        if session.page == "edit":
+        if page_of(session) == "edit":
             return
     raise HostError("Resolve does not open the Edit page.", "Open it and press the button again.")
 
@@ -169,7 +170,7 @@ def _see_rate(media: MediaPoolItem, clip: Clip) -> None:
     for _ in range(2):
         told = asked(lambda: media.GetClipProperty("FPS"))
         try:
-            if told is None or abs(float(str(told)) - rate) < 0.005:
+            if told is None or isinstance(told, bool) or abs(float(str(told)) - rate) < 0.005:
                 return
         except ValueError:
             return
@@ -180,7 +181,7 @@ def _switch_off(item: TimelineItem, clip: Clip) -> None:
     """The mattes themselves would hide the clip below."""
     for _ in range(2):
         asked(lambda: item.SetClipEnabled(False))
-        if asked(lambda: item.GetClipEnabled()) is False:
+        if asked(lambda: item.GetClipEnabled()) is False and asked(lambda: item.GetClipEnabled()) is False:
             return
     raise HostError(
         f"Resolve does not switch the mattes above {clip.name} off; they would hide it.",
@@ -189,7 +190,7 @@ def _switch_off(item: TimelineItem, clip: Clip) -> None:
 
 
 def _keep_playhead(session: Session, timeline: Timeline, change: Change) -> None:
-    timecode = asked(lambda: timeline.GetCurrentTimecode())
+    timecode = text(lambda: timeline.GetCurrentTimecode())
     if timecode:
         change.will_move("playhead", project=project_id(session), timeline=id_of(timeline), timecode=timecode)
 
@@ -203,32 +204,32 @@ def _is_at(item: TimelineItem, start: int, count: int) -> bool:
 
 
 def _shows(item: TimelineItem, media: MediaPoolItem) -> bool:
-    found = media_of(item)
-    return found is not None and id_of(found) == id_of(media)
+    shown = media_of(item)
+    return shown is not None and id_of(shown) == id_of(media)
 
 
 def _start(item: TimelineItem) -> int:
-    return round(float(asked(lambda: item.GetStart()) or asked(lambda: item.GetStart()) or 0))
+    return number(lambda: item.GetStart()) or 0
 
 
 def _length(item: TimelineItem) -> int:
-    return round(float(asked(lambda: item.GetDuration()) or asked(lambda: item.GetDuration()) or 0))
+    return number(lambda: item.GetDuration()) or 0
 
 
 def _count(timeline: Timeline) -> int:
-    found = asked(lambda: timeline.GetTrackCount("video")) or asked(lambda: timeline.GetTrackCount("video"))
-    if not found:
+    count = number(lambda: timeline.GetTrackCount("video"))
+    if not count:
         raise HostError("Resolve does not count the tracks of the timeline.", "Press the button again.")
-    return int(found)
+    return count
 
 
 def _name(timeline: Timeline, track: int) -> str:
-    name = asked(lambda: timeline.GetTrackName("video", track)) or asked(lambda: timeline.GetTrackName("video", track))
-    return str(name or "")
+    return text(lambda: timeline.GetTrackName("video", track))
 
 
 def _is_locked(timeline: Timeline, track: int) -> bool:
-    return asked(lambda: timeline.GetIsTrackLocked("video", track)) is not False
+    told = [asked(lambda: timeline.GetIsTrackLocked("video", track)) for _ in range(2)]
+    return told != [False, False]
 
 
 def _ours(timeline: Timeline, folder: str) -> set[str]:
@@ -267,8 +268,10 @@ def _take_back_track(session: Session, facts: left.Facts) -> None:
 def _put_playhead_back(session: Session, facts: left.Facts) -> None:
     """Facts: project, timeline (unique ids), timecode. Where the artist went on to another timeline it stays."""
     timeline = session.timeline()
-    if id_of(timeline) == facts["timeline"] and asked(lambda: timeline.GetCurrentTimecode()) != facts["timecode"]:
-        asked(lambda: timeline.SetCurrentTimecode(facts["timecode"]))
+    if id_of(timeline) == facts["timeline"]:
+        for _ in range(2):
+            if text(lambda: timeline.GetCurrentTimecode()) != facts["timecode"]:
+                asked(lambda: timeline.SetCurrentTimecode(facts["timecode"]))
 
 
 left.KINDS["placed"] = _take_back_items
