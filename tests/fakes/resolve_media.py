@@ -24,6 +24,7 @@ SWITCHES.update(
         "frames_wrong_by": 0,  # 'Frames' of an imported sequence may not match
         "third_party_limit": None,  # longest text that is kept; longer is cut, and True comes back
         "missing_in_sequence": "refused",  # ImportMedia with a gap: "refused" ([]) or "taken"
+        "current_timeline_goes": False,  # from memory: DeleteTimelines refuses the one that is open
     }
 )
 SINCE[("MediaPool", "GetSelectedClips")] = (19,)
@@ -284,6 +285,33 @@ class MediaPool(Handle):
 
     def SetSelectedClip(self, clip: MediaPoolItem) -> bool:
         self._model.selected = [clip._model]
+        return True
+
+    # -- timelines: they lie in the bins too
+
+    def CreateEmptyTimeline(self, name: str) -> Any:
+        """It is opened and lies in the current bin; None where the name is taken."""
+        from fakes.resolve_timeline import Timeline  # timelines hold media, and media timelines
+
+        if not name or any(each.name == name for each in self._model.timelines):
+            return None
+        made = self._machine.new_timeline(name)
+        self._model.bin.media.append(MediaModel(made.id, name, "timeline", fps=self._rate()))
+        return Timeline(self._machine, made)
+
+    def DeleteTimelines(self, timelines: list[Any]) -> bool:
+        gone = [each._model for each in timelines]
+        opened = self._model.timeline in gone
+        if not all(each._alive() for each in timelines):
+            return False
+        if opened and not self._machine.switches.current_timeline_goes:
+            return False
+        self._model.timelines = [each for each in self._model.timelines if each not in gone]
+        if opened:
+            self._model.timeline = None
+        ids = [each.id for each in gone]
+        for each in self._model.root.walk():
+            each.media = [media for media in each.media if media.id not in ids]
         return True
 
     # -- import: into the current bin, [] where it refuses, no error ever
