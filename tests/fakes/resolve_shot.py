@@ -18,6 +18,7 @@ class ResolveShot:
         profile: edition and version.
         graded: whether the clip has a grade, and its plate is to be rendered with it.
         keys: frames with a Mint marker.
+        plate: the pattern of a plate that was written before.
 
     Attributes:
         machine: the stand-in.
@@ -26,12 +27,12 @@ class ResolveShot:
         leftovers: what the script has to put back.
     """
 
-    def __init__(self, folder, profile=None, graded=False, keys=(FIRST, LAST)):
+    def __init__(self, folder, profile=None, graded=False, keys=(FIRST, LAST), plate=""):
         self.folder = Path(folder)
         self.machine = Machine(profile or Profile("studio", (20, 3, 2)), self.folder)
         artist = self.machine.artist
         artist.set_resolution(WIDTH, HEIGHT)
-        self.media = artist.import_sequence(drawn_plate.write(self.folder / "plate"), FIRST, LAST)
+        self.media = artist.import_sequence(plate or drawn_plate.write(self.folder / "plate"), FIRST, LAST)
         self.item = artist.place(self.media)
         if graded:
             artist.grade(self.item, lambda colour: colour * 0.8)

@@ -75,6 +75,7 @@ class ResolveHost(ClipHost):
         self._key = key
         self._leftovers = leftovers
         self._looks = ""
+        self._said: tuple[str, ...] = ()
 
     @property
     def key(self) -> str:
@@ -91,7 +92,7 @@ class ResolveHost(ClipHost):
     def read(self) -> Asked:
         """The clip, its keyframe markers, and what the artist chose."""
         item, clip = self._item(), self._read()
-        self._looks = self._look(item, clip)
+        self._looks, self._said = self._look(item, clip), ()
         objects = chosen.parse_objects(self.choices.objects)
         frames = self._frames(clip)
         keyframes, notes = marks.read(self._session, item, clip)
@@ -146,7 +147,7 @@ class ResolveHost(ClipHost):
                     self._session, item, clip, wanted, alpha=channel == ALPHA, work=work, leftovers=self._leftovers
                 )
             else:
-                yield from fusion.render(
+                self._said += yield from fusion.render(
                     self._session, item, clip, wanted, channel, work=work, leftovers=self._leftovers
                 )
 
@@ -158,7 +159,7 @@ class ResolveHost(ClipHost):
         said = results.show(
             self._session, self._item(), self._read(), mattes, self.choices.results, leftovers=self._leftovers
         )
-        return (said,) if said else ()
+        return (*dict.fromkeys(self._said), *((said,) if said else ()))
 
     @told
     def show_marks(self, keyframes: Sequence[int], suggestions: Sequence[tuple[int, str]]) -> None:
@@ -280,5 +281,7 @@ class ResolveHost(ClipHost):
 
 
 def _plain(name: str) -> str:
-    """A name for files: letters, digits, ``-``, ``_`` and dots within."""
-    return re.sub(r"[^\w.-]+", "_", name).strip("._-") or "clip"
+    """A name for files, without the range and the ending that a clip's name has of its own files."""
+    stem = re.sub(r"\.[A-Za-z][A-Za-z0-9]{1,4}$", "", name)
+    stem = re.sub(r"[._ -]?\[[^\]]*\]$", "", stem)
+    return re.sub(r"[^\w-]+", "_", stem).strip("_-") or "clip"
