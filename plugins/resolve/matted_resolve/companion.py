@@ -37,7 +37,7 @@ _SLOW = 3.0
 """Seconds Resolve may take to answer before the windows say so."""
 
 _TICKING = 5.0
-"""Seconds in which the window in Resolve has to show its first view."""
+"""Seconds in which the clock of the window in Resolve has to go."""
 
 
 class Companion:
@@ -66,11 +66,11 @@ class Companion:
         self._inbox: queue.Queue[Callable[[], None]] = queue.Queue()
         self._browser = Browser(self._pressed, self._over)
         self._window = ""  # in Resolve: '' none, 'opening', 'open'
-        self._window_since = 0.0
+        self._turning = threading.Event()  # the script looks for what we ask
         self._shown = True
         self._sent = View()
         self._alone = time.monotonic()
-        self._unwatched = time.monotonic()
+        self._unwatched, self._patience = time.monotonic(), linger
         self._ending = False  # once no script is there
         self._stopped = threading.Event()
         self._guard = threading.Lock()
@@ -128,13 +128,12 @@ class Companion:
         now = time.monotonic()
         if self._watched or self._board.busy or self._window == "opening":
             self._unwatched = now
-        if self._window == "opening" and now - self._window_since > _TICKING:
-            self._deaf()
+        if self._watched:
+            self._patience = self._linger
         remote = self._board.remote
         if remote is not None:
             self._alone = now
-            opening = 1 if self._browser.left or self._window else 10  # a browser may take long to start
-            if now - self._unwatched > self._linger * opening:
+            if now - self._unwatched > self._patience:
                 self._unwatched = now
                 remote.tell(end=True)
             return False
@@ -143,16 +142,25 @@ class Companion:
         return self._ending or now - self._alone > self._linger
 
     def _arrived(self, remote: Remote, window: str) -> None:
-        self._window, self._window_since = ("opening" if window == "resolve" else ""), time.monotonic()
+        self._window = "opening" if window == "resolve" else ""
         self._shown, self._sent = True, View()
-        self._unwatched = time.monotonic()
-        self._board.connect(remote)
+        self._unwatched, self._patience = time.monotonic(), 10 * self._linger  # a browser may take long to start
         if not self._window and not self._browser.open:
+            self._open_page()
+        elif self._window:
+            threading.Thread(target=self._watch_over, args=(remote,), name="matted-watch", daemon=True).start()
+        self._board.connect(remote)
+
+    def _watch_over(self, remote: Remote) -> None:
+        """Open the page where the window in Resolve has no clock that goes: then nobody there hears what we ask."""
+        if not self._turning.wait(_TICKING) and not remote.ended:
             self._open_page()
 
     def _told(self, message: dict[str, Any]) -> None:
         """What a script says without being asked."""
-        if "press" in message:
+        if "turning" in message:
+            self._turning.set()
+        elif "press" in message:
             self._inbox.put(lambda: self._press_told(message["press"]))
         elif "shown" in message:
             self._inbox.put(self._window_answered)
@@ -172,7 +180,7 @@ class Companion:
 
     def _window_closed(self) -> None:
         self._window = ""
-        self._unwatched = min(self._unwatched, time.monotonic() - self._linger)
+        self._unwatched, self._patience = -self._linger, self._linger  # at once, if nothing is on its way
 
     def _deaf(self) -> None:
         self._window = ""
@@ -226,6 +234,7 @@ class Companion:
                 connection.send({"refused": "version"})
                 self._ending = True
             else:
+                self._turning.clear()
                 connection.send({"welcome": self._browser.url})
                 self._inbox.put(lambda: self._arrived(remote, str(hello.get("window"))))
                 remote.listen()

@@ -81,6 +81,7 @@ class Script:
         self._make_window = make_window
         self._window: Window | None = None
         self._going = True
+        self._is_told = False  # that our turns have begun
         self._looked = 0.0
         self._missed = 0
         self._starts: list[float] = []
@@ -119,6 +120,9 @@ class Script:
 
     def _turn(self, wait: float = 0.0) -> bool:
         """Do what the companion asks for; returns whether to go on. ``wait``: seconds, when it asks for nothing."""
+        if not self._is_told:
+            self._is_told = True
+            self._tell(turning=True)
         try:
             end = time.monotonic() + _TURN  # a window wants its turn too
             while self._going:
@@ -163,6 +167,7 @@ class Script:
             )
             answer = self._link.receive(link.DEADLINE) or {}
             if "welcome" in answer:
+                self._is_told = False
                 where = "in Resolve" if self._window is not None else f"in your browser: {answer['welcome']}"
                 self._say(f"The window is {where}")
                 return True
@@ -230,7 +235,7 @@ def main(resolve: Any = None, fusion: Any = None, bmd: Any = None, *, say: Calla
         script = Script(
             seat,
             start.companion_command(),
-            make_window=lambda press: window.make(seat, fusion, bmd, press),
+            make_window=lambda press: window.make(seat.session, press),
             say=say,
             log=lambda text: start.append(log, text),
         )

@@ -9,12 +9,15 @@ from pathlib import Path
 import pytest
 
 from fakes.daemon import FakeDaemon
+from fakes.resolve import Machine, Profile
 from fakes.resolve_seat import DrawnSeat
 from matted_plugin.daemon import Daemon
 from matted_plugin.host import HostError
 from matted_resolve import link, start
 from matted_resolve.answers import Answers
-from matted_resolve.companion import Companion
+from matted_resolve.companion import Companion, alone
+from matted_resolve.host import window
+from matted_resolve.host.session import Session
 from matted_resolve.script import Script
 from matted_resolve.view import Press
 
@@ -392,8 +395,6 @@ def test_when_a_call_makes_no_sense_then_its_answer_is_an_error(tmp_path, call):
 
 
 def test_when_two_companions_are_started_then_the_second_ends(tmp_path):
-    from matted_resolve.companion import alone
-
     first = alone(tmp_path / "companion.lock")
     assert first is not None
     with closing(first):
@@ -401,3 +402,86 @@ def test_when_two_companions_are_started_then_the_second_ends(tmp_path):
     again = alone(tmp_path / "companion.lock")
     assert again is not None
     again.close()
+
+
+def in_studio(machine):
+    """Makes the window of a stand-in Resolve."""
+    return lambda press: window.make(Session(machine.resolve, machine.fusion, machine.bmd), press)
+
+
+def test_when_studio_shows_windows_then_presses_there_do_what_they_do_on_the_page(companions, inside):
+    machine = Machine(Profile("studio", (20, 3, 2)))
+    machine.screen.ticks = 10**9
+    companion, script = companions(), inside(make_window=in_studio(machine))
+    until(lambda: companion.view.clip is not None and machine.screen.running)
+    until(lambda: machine.screen.shown("clip").attrs["Text"].startswith("clip a"))
+    assert companion.opened == []
+    machine.screen.plan.append(lambda: machine.screen.click("mark"))
+    until(lambda: companion.view.clip.keyframes == (1001, 1002))
+    until(lambda: "1001, 1002" in machine.screen.shown("clip").attrs["Text"])
+    machine.screen.plan.append(lambda: machine.screen.click("propagate"))
+    until(lambda: "ready" in machine.screen.shown("work").attrs["Text"])
+    machine.screen.plan.append(lambda: machine.screen.close(window.ID))
+    script.thread.join(WAIT)
+    assert script.ended == 0
+    assert machine.screen.facts() == {"windows": [], "timers": 0}
+    assert not machine.screen.errors
+    assert companion.opened == []
+
+
+def test_when_the_window_is_closed_while_mattes_are_made_then_the_script_stays_until_they_are_shown(
+    companions, inside, daemon
+):
+    daemon.state.allowed = 1
+    machine = Machine(Profile("studio", (20, 3, 2)))
+    machine.screen.ticks = 10**9
+    companion, script = companions(linger=0.15), inside(make_window=in_studio(machine))
+    until(lambda: companion.view.clip is not None and machine.screen.running)
+    companion.press("propagate", key="a")
+    until(lambda: companion.view.shot is not None and companion.view.shot.done == 1)
+    machine.screen.plan.append(lambda: machine.screen.close(window.ID))
+    until(lambda: not machine.screen.running)
+    daemon.state.allowed = 99
+    script.thread.join(WAIT)
+    assert script.seat.all["a"].shown[-1].complete
+
+
+def test_when_the_windows_clock_never_goes_then_the_page_is_opened(companions, inside, monkeypatch):
+    monkeypatch.setattr("matted_resolve.companion._TICKING", 0.1)
+    machine = Machine(Profile("studio", (20, 3, 2)))
+    machine.screen.patience = WAIT
+    monkeypatch.setattr(machine.screen, "_tick", lambda: False)
+    companion, script = companions(), inside(make_window=in_studio(machine))
+    until(lambda: companion.opened)
+    machine.screen.plan.append(lambda: machine.screen.close(window.ID))
+    until(lambda: companion.view.clip is not None)  # it waited for the script's first answer
+    assert any("goes on in your browser" in line for line in script.said)
+    companion.press("mark", key="a")
+    until(lambda: companion.view.clip.keyframes == (1001, 1002))
+
+
+def test_when_matted_is_chosen_again_then_the_window_in_resolve_comes_to_front(companions, inside):
+    machine = Machine(Profile("studio", (20, 3, 2)))
+    machine.screen.ticks = 10**9
+    companion, script = companions(), inside(make_window=in_studio(machine))
+    until(lambda: companion.view.clip is not None and machine.screen.running)
+    raised = len([call for call in machine.calls if "Raise" in str(call)])
+    second = inside()
+    second.thread.join(WAIT)
+    until(lambda: len([call for call in machine.calls if "Raise" in str(call)]) > raised)
+    assert companion.opened == []
+    script.leave()
+
+
+def test_when_the_companion_dies_behind_the_window_then_the_window_goes_on_with_another(companions, inside):
+    machine = Machine(Profile("studio", (20, 3, 2)))
+    machine.screen.ticks = 10**9
+    first, script = companions(), inside(make_window=in_studio(machine))
+    until(lambda: first.view.clip is not None and machine.screen.running)
+    script.script._command = ("sleep", "0")
+    first.end()
+    second = companions()
+    until(lambda: second.view.clip is not None)
+    machine.screen.plan.append(lambda: machine.screen.click("mark"))
+    until(lambda: second.view.clip.keyframes == (1001, 1002))
+    script.leave()
