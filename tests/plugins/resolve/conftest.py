@@ -2,11 +2,11 @@
 
 import pytest
 
-from matted_resolve.host import rendering
+from matted_resolve.host import render_job
 
 
 @pytest.fixture
 def quick(monkeypatch):
     """Looks at a render follow each other without a pause."""
-    monkeypatch.setattr(rendering, "_PAUSE", 0)
-    monkeypatch.setattr(rendering, "_SETTLES", 2)
+    monkeypatch.setattr(render_job, "_PAUSE", 0)
+    monkeypatch.setattr(render_job, "_SETTLES", 2)

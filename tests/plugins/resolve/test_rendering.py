@@ -14,7 +14,7 @@ from fakes.resolve_handles import WAYS
 from fakes.resolve_render import Trouble
 from matted_plugin.host import HostError, Rendering
 from matted_resolve.host import leftovers as left
-from matted_resolve.host import rendering
+from matted_resolve.host import render_job, rendering
 from matted_resolve.host.clip import Clip
 from matted_resolve.host.leftovers import Leftovers
 from matted_resolve.host.session import Session
@@ -27,11 +27,11 @@ LEAVES = {rendering.PRESET}
 @pytest.fixture(autouse=True)
 def no_waiting(monkeypatch):
     """Looks follow each other without a pause."""
-    monkeypatch.setattr(rendering, "_PAUSE", 0)
+    monkeypatch.setattr(render_job, "_PAUSE", 0)
     monkeypatch.setattr(left, "_PAUSE", 0)
-    monkeypatch.setattr(rendering, "_SETTLES", 2)
-    monkeypatch.setattr(rendering, "_STARTS", 80)
-    monkeypatch.setattr(rendering, "_STALLED", 60)
+    monkeypatch.setattr(render_job, "_SETTLES", 2)
+    monkeypatch.setattr(render_job, "_STARTS", 80)
+    monkeypatch.setattr(render_job, "_STALLED", 60)
 
 
 def plate_beside(folder):
@@ -378,6 +378,19 @@ def test_when_the_project_is_closed_meanwhile_then_we_say_so_and_finish_when_it_
     seat.machine.artist.open_project(project)
     seat.machine.artist.page("color")
     assert seat.leftovers.put_back(seat.session) == ()
+    assert seat.facts() == before
+
+
+def test_when_another_timeline_is_opened_meanwhile_then_no_job_is_made_of_it(seat):
+    timeline, before = seat.machine.project.timeline, seat.facts()
+    going = seat.frames(1001, 1003)
+    for _ in range(3):
+        next(going)
+    seat.machine.artist.new_timeline("Other")
+    with pytest.raises(HostError, match="Another timeline"):
+        list(going)
+    seat.machine.project.timelines.pop()
+    seat.machine.artist.open_timeline(timeline)
     assert seat.facts() == before
 
 
