@@ -255,3 +255,25 @@ def test_when_an_empty_picture_is_written_then_it_is_black_in_the_other_files_fo
     assert (told.full_x, told.full_y, told.full_width, told.full_height) == display
     assert told.getattribute("PixelAspectRatio") == 2.0
     assert not picture.get_pixels("float", picture.roi_full).any()
+
+
+@pytest.mark.parametrize("compression", ["none", "rle", "zips", "zip", "piz", "pxr24", "b44", "dwaa", "dwab"])
+def test_when_every_block_of_a_file_is_there_then_it_is_whole_however_it_is_compressed(tmp_path, compression):
+    pixels = ramp(70, 11, 3)
+    write(tmp_path / "a.exr", pixels, ("R", "G", "B"), compression=compression)
+    assert exr.whole_header(tmp_path / "a.exr").size == (11, 70)
+    whole = (tmp_path / "a.exr").read_bytes()
+    for end in (0, 7, 60, len(whole) // 2, len(whole) - 1):
+        (tmp_path / "cut.exr").write_bytes(whole[:end])
+        with pytest.raises(exr.ExrError):
+            exr.whole_header(tmp_path / "cut.exr")
+
+
+def test_when_a_file_is_still_being_written_then_it_is_not_whole(tmp_path):
+    write(tmp_path / "a.exr", ramp(40, 11, 3), ("R", "G", "B"))
+    content = bytearray((tmp_path / "a.exr").read_bytes())
+    table = exr.whole_header(tmp_path / "a.exr").end
+    content[table + 8 * 39 : table + 8 * 40] = bytes(8)  # libraries fill the table in at the end
+    (tmp_path / "a.exr").write_bytes(content)
+    with pytest.raises(exr.ExrError, match="cut short"):
+        exr.whole_header(tmp_path / "a.exr")
