@@ -322,10 +322,13 @@ def test_when_another_version_left_something_then_it_stays_and_is_told(seat):
     assert seat.leftovers.note("page", page="color") == 5
 
 
-def test_when_nothing_else_is_said_then_the_file_lies_with_the_users_data(tmp_path):
-    assert leftovers_file() == left.data_folder() / "plugins" / "resolve" / "leftovers.json"
-    Leftovers(leftovers_file()).note("page", page="color")
-    assert leftovers_file().stat().st_mode & 0o077 == 0
+def test_when_two_machines_share_a_home_then_each_has_its_own_file(monkeypatch):
+    here = leftovers_file()
+    assert here.parent == left.data_folder() / "plugins" / "resolve"
+    Leftovers(here).note("page", page="color")
+    assert here.stat().st_mode & 0o077 == 0
+    monkeypatch.setattr("platform.node", lambda: "suite 4")
+    assert leftovers_file().name == "leftovers-suite-4.json" and leftovers_file() != here
 
 
 # Asking twice

@@ -9,6 +9,8 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import platform
+import re
 import shutil
 import time
 from collections.abc import Mapping, Sequence
@@ -60,8 +62,9 @@ def sure(ask: Callable[[], _T]) -> _T:
 
 
 def leftovers_file() -> Path:
-    """Where what is left to put back outlives the script."""
-    return data_folder() / "plugins" / "resolve" / "leftovers.json"
+    """Where what is left to put back outlives the script: of this machine, for home folders are shared."""
+    machine = re.sub(r"[^A-Za-z0-9.-]+", "-", platform.node()) or "machine"
+    return data_folder() / "plugins" / "resolve" / f"leftovers-{machine}.json"
 
 
 class Leftovers:
