@@ -22,6 +22,7 @@ from matted_resolve.host.leftovers import (
     track_is_on,
 )
 from matted_resolve.host.look import SIZES, setting
+from matted_resolve.host.session import asked
 
 if TYPE_CHECKING:
     from resolve_api import Project, Timeline, TimelineItem
@@ -55,6 +56,7 @@ class Deliver:
         self._leftovers = leftovers
         self._tokens: list[int] = []
         self._project_id = ""
+        self._project_name = ""
         self._timeline_id = ""
 
     def take(self, work: Path, count: int) -> Iterator[None]:
@@ -75,6 +77,7 @@ class Deliver:
         """
         project, timeline = self._session.project(), self._session.timeline()
         self._project_id = sure(lambda: project.GetUniqueId())
+        self._project_name = str(asked(lambda: project.GetName()) or "")
         self.see_idle(project)
         self._see_clip()
         self._see_geometry()
@@ -115,7 +118,7 @@ class Deliver:
 
     def note(self, kind: str, **facts: Any) -> int:
         """Write down a change in this project before it is made; returns the token."""
-        token = self._leftovers.note(kind, project=self._project_id, **facts)
+        token = self._leftovers.note(kind, project=self._project_id, project_name=self._project_name, **facts)
         self._tokens.append(token)
         return token
 

@@ -82,7 +82,8 @@ class Leftovers:
 
         Args:
             kind: a name in :data:`KINDS`.
-            facts: plain data. With ``project``, the unique id of a project, it is done in that project alone.
+            facts: plain data. With ``project``, the unique id of a project, it is done in that project alone;
+                ``project_name`` is its name for people.
 
         Raises:
             HostError: it cannot be written; then the change must not be made.
@@ -178,7 +179,7 @@ def _attempt(session: Session, entry: Mapping[str, Any]) -> str:
         belongs = facts.get("project")
         if belongs is not None and session.project().GetUniqueId() != belongs:
             name = facts.get("project_name") or "another project"
-            return f"Something is left to put back in {name} ({kind}): open it and start Matted there."
+            return f"Something is left to put back in {name}: open it and start Matted there."
         KINDS[kind](session, facts)
     except HostError as error:
         return error.message
