@@ -52,6 +52,11 @@ def build(session: Session, change: Change, item: TimelineItem, clip: Clip, file
     Raises:
         HostError: the composition cannot take it, or Resolve did not do as it was told.
     """
+    if not clip.media_frames:
+        raise HostError(
+            f"Frames of {clip.name} cannot be told from frames of its Fusion composition: {clip.why}",
+            "Choose track above for this clip.",
+        )
     _see_size(item, clip, files)
     comp = _composition(session, change, item, clip)
     out, fed = _end(comp, clip)
@@ -432,10 +437,9 @@ def _take_back_comp(session: Session, facts: left.Facts) -> None:
 def _ask_again(session: Session, facts: left.Facts) -> None:
     """Facts: value of the preference by which Fusion asks for a file when a Loader is added."""
     fusion = _fusion(session)
+    fusion.SetPrefs(_BROWSE, facts["value"])
     if fusion.GetPrefs(_BROWSE) != facts["value"]:
-        fusion.SetPrefs(_BROWSE, facts["value"])
-        if fusion.GetPrefs(_BROWSE) != facts["value"]:
-            raise left.NotBack("Fusion's setting Auto clip browse is not as it was: see Fusion Settings.")
+        raise left.NotBack("Fusion's setting Auto clip browse is not as it was: see Fusion Settings.")
 
 
 left.KINDS["tools"] = _take_back_tools

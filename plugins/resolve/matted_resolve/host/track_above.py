@@ -123,10 +123,9 @@ def to_edit_page(session: Session, change: Change) -> None:
         HostError: Resolve stays where it is.
     """
     page = page_of(session)
-    if page == "edit":
+    if page in ("", "edit"):  # none is shown without a window
         return
-    if page:
-        change.will_move("page", page=page)
+    change.will_move("page", page=page)
     for _ in range(2):
         asked(lambda: session.resolve.OpenPage("edit"))
         if page_of(session) == "edit":
