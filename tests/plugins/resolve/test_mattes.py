@@ -625,6 +625,8 @@ PROFILES = [
 @pytest.mark.parametrize("profile", PROFILES, ids=lambda profile: f"{profile!r}-{profile.os}")
 def test_when_it_is_another_resolve_then_mattes_come_and_go_all_the_same(make_seat, route, profile):
     seat = make_seat(profile)
+    if profile.headless:  # there is no page to be seen, and none to go back to
+        seat.machine.artist.page("edit")
     before = seat.facts()
 
     said = seat.show(route)
