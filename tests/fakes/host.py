@@ -26,6 +26,7 @@ class FakeHost(Host):
     """
 
     program = "fakehost 1.0"
+    how_to_key = "Draw a mask."
 
     def __init__(self, folder, keyframes=(FIRST,), frames=(FIRST, FIRST + 7, 1), path=None, name="shot", stored=""):
         self.name = name

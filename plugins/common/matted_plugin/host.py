@@ -188,6 +188,9 @@ class Host(ABC):
     program: str
     """``nuke 16.0v9``: who talks to the daemon."""
 
+    how_to_key: str
+    """What the artist does to make a keyframe, for one who made none."""
+
     @property
     def place(self) -> str:
         """The project's file, which tells a shot from its copy in another project; '' before it was ever saved."""

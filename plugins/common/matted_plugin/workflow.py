@@ -161,10 +161,7 @@ class Workflow:
     def _propagate(self) -> Steps:
         asked = self._read()
         if not asked.keyframes:
-            raise HostError(
-                "There is no keyframe to start from.",
-                "Draw a roto on a frame or two, or type the frames that have a mask into the knob keyframes.",
-            )
+            raise HostError("There is no keyframe to start from.", self.host.how_to_key)
         yield None
         client: Client = yield self._daemon.client
         sender = sending.Sender(self.host, self.state, asked, self._progressing, here=self._daemon.is_here)

@@ -52,6 +52,8 @@ class NukeHost(Host):
         node: its handle; found again by name when an undo made the handle stale.
     """
 
+    how_to_key = "Draw a roto on a frame or two, or type the frames that have a mask into the knob keyframes."
+
     def __init__(self, node: nuke.Node) -> None:
         self.program = f"nuke {nuke.NUKE_VERSION_STRING}"
         self._node = node

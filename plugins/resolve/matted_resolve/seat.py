@@ -85,6 +85,8 @@ class Card:
 class ClipHost(Host):
     """One clip of the timeline."""
 
+    how_to_key = "Mask the subject on a frame or two, and put a Mint marker on the clip at each (Mark keyframe does)."
+
     @abstractmethod
     def card(self) -> Card:
         """What the window shows of it, quick to read.

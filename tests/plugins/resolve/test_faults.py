@@ -14,7 +14,7 @@ from fakes.resolve_faults import faults
 from fakes.resolve_handles import WAYS
 from fakes.resolve_shot import ResolveShot
 from matted_plugin.host import HostError, Mattes, Rendering
-from matted_resolve.host import rendering
+from matted_resolve.host import render_job
 from matted_resolve.host.leftovers import Leftovers
 from matted_resolve.host.seat import ResolveSeat
 from matted_resolve.host.session import Session
@@ -103,7 +103,7 @@ STEPS = {
 def facts(shot):
     """All that could be left behind; our own render preset is used again."""
     found = shot.machine.project_facts()
-    found["render"]["presets"].pop(rendering.PRESET, None)
+    found["render"]["presets"].pop(render_job.PRESET, None)
     return without(found, str(shot.folder))
 
 
