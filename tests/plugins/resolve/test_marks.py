@@ -215,6 +215,25 @@ def test_when_any_one_call_fails_then_suggestions_are_whole_or_told_and_no_other
             ), str(tried)
 
 
+@pytest.mark.parametrize("reading", range(2, 7))
+def test_when_the_artist_changes_markers_meanwhile_then_none_of_theirs_is_deleted(seat, reading):
+    seat.show([(HEAD + 4, "one"), (HEAD + 9, "two")])
+    call, counted = seat.machine.call, []
+
+    def changing(handle, method, function, args):
+        counted.append(method)
+        if method == "GetMarkers" and counted.count(method) == reading:
+            for place in (4, 9):
+                seat.artist.mark(seat.item, place, "Red", name="fix me")
+        return call(handle, method, function, args)
+
+    clip = seat.clip
+    seat.machine.call = changing
+    marks.show(seat.session, seat.handle, clip, [], [])
+
+    assert counted.count("GetMarkers") < reading or all(facts[0] == "Red" for facts in seat.there.values())
+
+
 # Keyframes by a button
 
 
@@ -292,6 +311,8 @@ def test_when_any_one_call_fails_then_the_marker_is_as_asked_or_an_error_says_so
     for tried in faults(made, act, ways=("raises", "none", "false", "true")):
         seat = seats[id(tried.machine)]
         assert seat.there[1] == ("Red", "", "")
+        if what == "mark" and tried.call.method == "AddMarker":
+            assert tried.error is None, str(tried)
         if tried.error is None:
             assert (6 in seat.there) == (what == "mark"), str(tried)
         else:
@@ -359,6 +380,33 @@ def test_when_any_one_call_fails_then_the_playhead_is_there_or_an_error_says_so(
         seat = seats[id(tried.machine)]
         there = tried.machine.project.timeline.playhead == seat.known.record + 5
         assert there if tried.error is None else isinstance(tried.error, HostError), str(tried)
+
+
+def test_when_the_playhead_does_not_move_then_the_page_is_put_back_and_that_is_said(tmp_path):
+    for refused in (False, True):
+        seat = Seat(tmp_path)
+        clip = seat.clip
+        seat.artist.page("fusion")
+        before = len(seat.machine.calls)
+        if not refused:
+            marks.go_to(seat.session, clip, clip.last)
+            setting = [call.method for call in seat.machine.calls[before:]].index("SetCurrentTimecode") + 1
+            continue
+        for n in (setting, setting + 2):  # the second try comes after reading back
+            seat.machine.fault(n, "false")
+        with pytest.raises(HostError, match="did not go"):
+            marks.go_to(seat.session, clip, clip.last)
+        assert seat.machine.page == "fusion"
+
+
+def test_when_only_the_timecode_shows_that_numbers_are_dropped_then_they_are(tmp_path):
+    seat = Seat(tmp_path, rate="29.97 DF")
+    seat.machine.project.timeline.settings["timelineFrameRate"] = "29.97"
+    seat.artist.slide(seat.item, 1790 - 100)
+    clip = seat.clip
+    marks.go_to(seat.session, clip, clip.last)
+
+    assert seat.machine.project.timeline.playhead == clip.timeline_frame(clip.last)
 
 
 # Timecode
