@@ -83,7 +83,8 @@ def contact_file() -> Path:
 
 def installed() -> dict[str, Any]:
     """What the installer wrote beside the plugin: version, and how to start companion and daemon; {} without it."""
-    for place in Path(__file__).resolve().parents[1:3]:
+    package = Path(__file__).resolve().parent
+    for place in (package.parent, package.parents[1]):
         with contextlib.suppress(OSError, ValueError):
             told = json.loads((place / "matted.json").read_text("utf-8"))
             return told if isinstance(told, dict) else {}
