@@ -67,7 +67,8 @@ def attach(session: Session, change: Change, item: TimelineItem, files: Sequence
             return path
     made_in(session).note("folder", path=files.folder)
     change.will_make("attached", project=project_id(session), media=id_of(media), item=id_of(item), folder=files.folder)
-    for form in (files.pattern, files.bracketed, files.file(files.first)):
+    forms = (files.pattern, files.bracketed, files.file(files.first))
+    for form in (*forms, *forms):  # each once more, for a call may fail that another time does not
         before = set(attached(session, media))
         asked(lambda: storage.AddClipMattesToMediaPool(media, [form]))  # noqa: B023 (called at once)
         new = [path for path in attached(session, media) if path not in before]
