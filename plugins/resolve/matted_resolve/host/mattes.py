@@ -97,7 +97,7 @@ def _as_clip_mattes(
         for one in ready.values():
             clip_matte.attach(session, change, item, one)
     except NotTaken:
-        for one in files.values():
+        for one in files.values():  # of several files Resolve takes the same form, or none
             pool.bring_in(session, change, one)
         return (
             f"Resolve took the mattes of {clip.name} in no form as clip mattes. They are in the bin {NAME}: attach them"
@@ -120,8 +120,8 @@ def _as_clip_mattes(
 def _on_tracks(session: Session, change: Change, clip: Clip, mattes: Mattes, files: dict[str, Sequence]) -> str:
     tracks = [track_above.place(session, change, clip, one) for one in files.values()]
     return (
-        f"The mattes of {clip.name} ({_packed(mattes)}) are above it on {listed(tracks)}, switched off so that the"
-        " picture stays as it is: switch the clip on where you use it."
+        f"The mattes of {clip.name} ({_packed(mattes)}) are above it on the track {listed(tracks)}, switched off so that"
+        " the picture stays as it is: switch the clip on where you use it."
     )
 
 
