@@ -120,8 +120,8 @@ def _as_clip_mattes(
 def _on_tracks(session: Session, change: Change, clip: Clip, mattes: Mattes, files: dict[str, Sequence]) -> str:
     tracks = [track_above.place(session, change, clip, one) for one in files.values()]
     return (
-        f"The mattes of {clip.name} ({_packed(mattes)}) are above it on the track {listed(tracks)}, switched off so that"
-        " the picture stays as it is: switch the clip on where you use it."
+        f"The mattes of {clip.name} ({_packed(mattes)}) are above it on the track {listed(tracks)}, switched off so"
+        " that the picture stays as it is: switch the clip on where you use it."
     )
 
 
