@@ -27,8 +27,10 @@ SWITCHES.update(
         "current_timeline_goes": False,  # from memory: DeleteTimelines refuses the one that is open
     }
 )
-SINCE[("MediaPool", "GetSelectedClips")] = (19,)
-SINCE[("MediaPool", "SetSelectedClip")] = (19,)
+SINCE[("MediaPool", "GetSelectedClips")] = (19, 0, 2)
+SINCE[("MediaPool", "SetSelectedClip")] = (19, 0, 2)
+SINCE[("MediaPoolItem", "GetThirdPartyMetadata")] = (19, 0, 2)
+SINCE[("MediaPoolItem", "SetThirdPartyMetadata")] = (19, 0, 2)
 SINCE[("MediaPoolItem", "GetMarkInOut")] = (20,)
 SINCE[("MediaPoolItem", "SetMarkInOut")] = (20,)
 SINCE[("MediaPoolItem", "ClearMarkInOut")] = (20,)

@@ -34,10 +34,10 @@ SINCE.update(
         ("Timeline", "GetMarkInOut"): (20,),
         ("Timeline", "SetMarkInOut"): (20,),
         ("Timeline", "ClearMarkInOut"): (20,),
-        ("TimelineItem", "GetSourceStartFrame"): (19,),
-        ("TimelineItem", "GetSourceEndFrame"): (19,),
-        ("TimelineItem", "GetSourceStartTime"): (19,),
-        ("TimelineItem", "GetSourceEndTime"): (19,),
+        ("TimelineItem", "GetSourceStartFrame"): (19, 0, 2),
+        ("TimelineItem", "GetSourceEndFrame"): (19, 0, 2),
+        ("TimelineItem", "GetSourceStartTime"): (19, 0, 2),
+        ("TimelineItem", "GetSourceEndTime"): (19, 0, 2),
         ("TimelineItem", "GetTrackTypeAndIndex"): (19, 1),
     }
 )

@@ -353,7 +353,10 @@ def test_when_the_artist_wants_it_rendered_then_it_is(seat):
     assert clip.source == "" and clip.why == "you chose to have it rendered." and clip.media_frames == COUNT
 
 
-@pytest.mark.parametrize("version", [(18, 5, 0), (18, 6, 6)], ids=lambda version: f"{version[0]}.{version[1]}")
+OLD = pytest.mark.parametrize("version", [(18, 5, 0), (18, 6, 6), (19, 0, 1)], ids=lambda one: ".".join(map(str, one)))
+
+
+@OLD
 def test_when_an_older_resolve_does_not_tell_source_frames_then_the_plate_is_rendered(plates, version):
     clip = Seat(plates, Profile(version=version)).read()
 
@@ -530,6 +533,14 @@ def test_when_a_clip_has_no_media_then_its_state_is_kept_beside(seat, kind):
     store(seat.session, seat.handle, "two")
 
     assert stored(seat.session, seat.handle) == "two"
+
+
+@OLD
+def test_when_an_older_resolve_has_no_place_for_a_state_then_it_is_kept_beside(plates, version):
+    seat = Seat(plates, Profile(version=version))
+    store(seat.session, seat.handle, "one")
+
+    assert stored(seat.session, seat.handle) == "one" and not seat.media.third_party
 
 
 def test_when_the_metadata_works_again_then_the_later_state_is_taken(plates):
