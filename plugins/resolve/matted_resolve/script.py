@@ -76,6 +76,7 @@ class Script:
         self._seat = seat
         self._command = tuple(command)
         self._say = say
+        self._log = log
         self._answers = Answers(seat, log)
         self._link: Link | None = None
         self._make_window = make_window
@@ -92,17 +93,15 @@ class Script:
             self._greet()
             self._window = self._make_window(self._press)
             if not self._reach():
-                return 1 if self._going else 0
-            if self._window is not None and not self._window.run(self._turn) and self._going:
-                self._tell(window="deaf")
-                self._say("The window in Resolve does not answer; matted goes on in your browser.")
-            elif self._window is not None:
-                self._tell(window="closed")
-            self._window = None
+                return 0  # another script is there, and what it changed in Resolve is no leftover
+            self._put_back()
+            if self._window is not None:
+                self._run_window(self._window)
             while self._going and self._turn(_TURN):
                 pass
             return 0
         except LinkError as error:
+            self._put_back()
             self._say(str(error))
             return 1
         finally:
@@ -115,8 +114,27 @@ class Script:
     def _greet(self) -> None:
         about = self._seat.about()
         self._say(f"matted {link.version()} in {about.product} {about.version}.")
-        for line in (*about.limits, *self._seat.put_back()):
+        for line in about.limits:
             self._say(line)
+
+    def _put_back(self) -> None:
+        """Put back what this script, or one that was killed, left changed in Resolve."""
+        for line in self._seat.put_back():
+            self._say(line)
+
+    def _run_window(self, window: Window) -> None:
+        """Serve until the window in Resolve is closed."""
+        try:
+            is_of_use = window.run(self._turn)
+        except Exception:
+            self._log(traceback.format_exc())
+            is_of_use = False
+        self._window = None
+        if is_of_use or not self._going:
+            self._tell(window="closed")
+        else:
+            self._tell(window="deaf")
+            self._say("The window in Resolve does not answer; matted goes on in your browser.")
 
     def _turn(self, wait: float = 0.0) -> bool:
         """Do what the companion asks for; returns whether to go on. ``wait``: seconds, when it asks for nothing."""
@@ -144,13 +162,20 @@ class Script:
             self._link.send(self._answers.answer(message))
         elif "view" in message:
             if self._window is not None and isinstance(message["view"], dict):
-                self._window.show(message["view"])
+                self._show(self._window, message["view"])
             self._link.send({"shown": True})
         elif "front" in message and self._window is not None:
             self._window.front()
         elif "end" in message:
             self._say("matted is closed. Jobs run on; choose Matted in the menu of scripts to see them.")
             self._going = False
+
+    def _show(self, window: Window, view: dict[str, Any]) -> None:
+        try:
+            window.show(view)
+        except Exception:
+            self._log(traceback.format_exc())
+            self._tell(window="deaf")  # the page shows it
 
     def _reach(self) -> bool:
         """Get hold of the companion; returns whether it takes us."""
@@ -190,8 +215,7 @@ class Script:
     def _lost(self) -> None:
         """The companion is gone: put back what was on its way, and go on with another."""
         self._answers.stop()
-        for line in self._seat.put_back():
-            self._say(line)
+        self._put_back()
         now = time.monotonic()
         self._starts = [one for one in self._starts if one > now - 60] + [now]
         if len(self._starts) > _RESTARTS:

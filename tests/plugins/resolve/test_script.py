@@ -281,6 +281,19 @@ def test_when_a_killed_script_left_things_then_the_next_puts_them_back(companion
     assert journal.read_text() == ""
 
 
+def test_when_a_second_script_starts_while_the_first_renders_then_it_puts_nothing_back(companions, inside, tmp_path):
+    journal = tmp_path / "journal"
+    companion, first = companions(), inside(journal=journal, path=None)
+    until(lambda: companion.view.clip is not None)
+    first.seat.all["a"].slow = 0.2
+    companion.press("propagate", key="a")
+    until(lambda: journal.exists() and journal.read_text() == "render a\n")
+    second = inside(journal=journal)
+    second.thread.join(WAIT)
+    assert journal.read_text() == "render a\n"
+    assert not [line for line in second.said if "Put back" in line]
+
+
 def test_when_resolve_is_blocked_then_the_window_says_so_and_goes_on_after(companions, inside, monkeypatch):
     monkeypatch.setattr("matted_resolve.companion._SLOW", 0.05)
     companion, script = companions(), inside()
@@ -484,4 +497,29 @@ def test_when_the_companion_dies_behind_the_window_then_the_window_goes_on_with_
     until(lambda: second.view.clip is not None)
     machine.screen.plan.append(lambda: machine.screen.click("mark"))
     until(lambda: second.view.clip.keyframes == (1001, 1002))
+    script.leave()
+
+
+@pytest.mark.parametrize("broken", ["show", "run"])
+def test_when_the_window_breaks_then_the_page_goes_on(companions, inside, broken):
+    machine = Machine(Profile("studio", (20, 3, 2)))
+    machine.screen.ticks = 10**9
+
+    def breaking(press):
+        made = in_studio(machine)(press)
+        whole = made.show
+
+        def fails(*_):
+            setattr(made, broken, whole)
+            raise AttributeError("no such element")
+
+        setattr(made, broken, fails)
+        return made
+
+    companion, script = companions(), inside(make_window=breaking)
+    until(lambda: companion.view.clip is not None)
+    until(lambda: companion.opened)
+    companion.press("mark", key="a")
+    until(lambda: companion.view.clip.keyframes == (1001, 1002))
+    assert any("no such element" in text for text in script.logged)
     script.leave()
