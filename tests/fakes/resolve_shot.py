@@ -5,9 +5,20 @@ from pathlib import Path
 from fakes import drawn_plate
 from fakes.drawn_plate import FIRST, HEIGHT, LAST, WIDTH
 from fakes.resolve import Machine, Profile
-from matted_resolve.host.leftovers import Leftovers
-from matted_resolve.host.session import Session
-from matted_resolve.host.shot import ResolveHost
+
+
+def timeline_with_clip(machine, plate, keys=(FIRST, LAST)):
+    """What an artist has: the plate's clip at the timeline's start, masked and marked; returns its media and the clip."""
+    artist = machine.artist
+    artist.set_resolution(WIDTH, HEIGHT)
+    media = artist.import_sequence(plate, FIRST, LAST)
+    item = artist.place(media)
+    artist.set_alpha_output(item, drawn_plate.matte)
+    for frame in keys:
+        artist.mark(item, frame - FIRST)
+    artist.go_to(0)
+    artist.page("color")
+    return media, item
 
 
 class ResolveShot:
@@ -30,17 +41,13 @@ class ResolveShot:
     def __init__(self, folder, profile=None, graded=False, keys=(FIRST, LAST), plate=""):
         self.folder = Path(folder)
         self.machine = Machine(profile or Profile("studio", (20, 3, 2)), self.folder)
-        artist = self.machine.artist
-        artist.set_resolution(WIDTH, HEIGHT)
-        self.media = artist.import_sequence(plate or drawn_plate.write(self.folder / "plate"), FIRST, LAST)
-        self.item = artist.place(self.media)
+        plate = plate or drawn_plate.write(self.folder / "plate")
+        self.media, self.item = timeline_with_clip(self.machine, plate, keys)
         if graded:
-            artist.grade(self.item, lambda colour: colour * 0.8)
-        artist.set_alpha_output(self.item, drawn_plate.matte)
-        for frame in keys:
-            artist.mark(self.item, frame - FIRST)
-        artist.go_to(0)
-        artist.page("color")
+            self.machine.artist.grade(self.item, lambda colour: colour * 0.8)
+        from matted_resolve.host.leftovers import Leftovers  # the walk has the installed one
+        from matted_resolve.host.session import Session
+
         self.session = Session(self.machine.resolve, self.machine.fusion, self.machine.bmd)
         self.leftovers = Leftovers(self.folder / "leftovers.json")
 
@@ -53,6 +60,8 @@ class ResolveShot:
 
     def host(self, **choices):
         """The clip as the buttons see it; its mattes go to ``mattes`` in the folder."""
+        from matted_resolve.host.shot import ResolveHost
+
         made = ResolveHost(self.session, self.item.id, self.leftovers)
         made.choose("out", (self.folder / "mattes").as_posix())
         made.choose("plate", "rendered" if self.item.grade else "as it is")
