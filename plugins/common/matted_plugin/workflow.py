@@ -338,7 +338,12 @@ class Workflow:
         self._mark()
 
     def _mark(self) -> None:
-        self.host.show_marks(self.state.keyframes, self.suggestions)
+        try:
+            self.host.show_marks(self.state.keyframes, self.suggestions)
+        except Gone:
+            raise
+        except HostError as error:  # marks are a help, and no reason to fail
+            self._note((error.message, error.hint))
 
     def _show(self, *, complete: bool) -> None:
         self._shown = time.monotonic()
@@ -351,6 +356,9 @@ class Workflow:
             raise
         except HostError as error:  # they lie on disk all the same
             notes = (error.message, error.hint)
+        self._note(notes)
+
+    def _note(self, notes: Sequence[str]) -> None:
         known = self.report.notes
         self.report.notes = (*known, *(note for note in notes if note not in known))
 

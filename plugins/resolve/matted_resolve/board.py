@@ -262,7 +262,7 @@ class Board:
 
     def _press_go_to(self, press: Press) -> None:
         if press.frame is not None:
-            self._host(press).go_to(press.frame)
+            self._say(self._host(press).go_to(press.frame))
 
     def _press_dismiss(self, press: Press) -> None:
         if press.frame is not None:

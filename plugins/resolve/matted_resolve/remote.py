@@ -226,9 +226,9 @@ class RemoteHost(ClipHost):
         """Take a keyframe marker away."""
         return str(self._ask("unmark", str, frame=frame))
 
-    def go_to(self, frame: int) -> None:
+    def go_to(self, frame: int) -> str:
         """Put the playhead on a frame."""
-        self._ask("go_to", frame=frame)
+        return str(self._ask("go_to", str, frame=frame))
 
     def render_again(self) -> str:
         """Have the plate rendered anew at the next press."""

@@ -120,8 +120,8 @@ class ClipHost(Host):
         """
 
     @abstractmethod
-    def go_to(self, frame: int) -> None:
-        """Put the playhead on a shot frame.
+    def go_to(self, frame: int) -> str:
+        """Put the playhead on a shot frame; returns what to tell, as that the page was changed for it.
 
         Raises:
             HostError: Resolve refuses.

@@ -282,11 +282,19 @@ def test_when_resolve_moves_the_picture_then_the_plate_is_rendered_and_does_not_
     assert (clip.media_first, clip.media_frames) == (1001 - HEAD, COUNT)
 
 
-def test_when_the_media_is_larger_than_the_timeline_then_it_is_rendered_and_still_fits_the_media(seat):
+def test_when_the_timeline_shows_larger_media_whole_then_it_is_read_as_it_is(seat):
     seat.artist.set_property(seat.media, "Resolution", "3840x2160")
     clip = seat.read()
 
-    assert "3840x2160" in clip.why and clip.size == (1920, 1080) and clip.fits_media
+    assert clip.source and clip.size == (3840, 2160) and clip.fits_media
+
+
+def test_when_the_timeline_shows_a_part_of_larger_media_then_it_is_rendered_and_says_why(seat):
+    seat.artist.set_property(seat.media, "Resolution", "3840x2160")
+    seat.artist.set_setting("timelineInputResMismatchBehavior", "centerCrop")
+    clip = seat.read()
+
+    assert "3840x2160" in clip.why and clip.size == (1920, 1080) and not clip.fits_media
 
 
 def test_when_a_file_that_is_shown_is_missing_then_the_plate_is_rendered(tmp_path):

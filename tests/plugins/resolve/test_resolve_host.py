@@ -342,3 +342,25 @@ def test_when_it_says_which_resolve_it_is_then_also_what_is_not_possible_there(t
         said = " ".join(about.limits)
         assert all(word in said for word in words) and bool(said) == bool(words), said
         assert not any("UIManager" in str(call) for call in shot.machine.calls)
+
+
+@pytest.mark.parametrize("times", [2, 0.5], ids=["larger", "smaller"])
+def test_when_the_timeline_scales_the_whole_picture_then_the_source_is_read_and_masks_are_of_its_size(shot, desk, times):
+    shot.machine.artist.set_resolution(int(drawn_plate.WIDTH * times), int(drawn_plate.HEIGHT * times))
+
+    flow = propagated(desk, shot.host())
+
+    assert not flow.state.plate
+    (pattern,) = attached(shot)
+    assert max(errors(pattern)) < 0.05
+
+
+def test_when_the_timeline_has_another_shape_then_the_plate_is_rendered_as_the_timeline_shows_it(shot, desk):
+    shot.machine.artist.set_resolution(drawn_plate.WIDTH, drawn_plate.WIDTH)
+
+    flow = propagated(desk, shot.host())
+
+    assert flow.state.plate
+    image = oiio.ImageBuf(f"{flow.state.folder}/{flow.state.files[0]}" % FIRST)
+    assert (image.spec().full_width, image.spec().full_height) == (drawn_plate.WIDTH, drawn_plate.WIDTH)
+    assert not attached(shot) and any("Matted" in note for note in flow.report.notes), flow.report.notes

@@ -53,6 +53,9 @@ _CHANGED = (
 )
 """Attributes of the media that make Resolve show another picture than the files hold."""
 
+FITTING = ("scaleToFit", "scaleToCrop", "stretch")
+"""Settings by which the timeline shows the whole of a picture of its own shape, at whatever resolution."""
+
 _NO_FILES = ("compound", "timeline", "fusion", "multicam", "generator", "title", "stereo")
 _RAW_CODEC = re.compile(r"raw|x-ocn|r3d|cineform", re.IGNORECASE)
 
@@ -160,7 +163,7 @@ def read_clip(session: Session, item: TimelineItem, *, rendered: bool = False) -
     why = (
         timing
         or look
-        or _scaled(ours, theirs)
+        or _scaled(ours, theirs, settings)
         or found.why
         or _gap(times, found)
         or ("you chose to have it rendered." if rendered else "")
@@ -174,7 +177,7 @@ def read_clip(session: Session, item: TimelineItem, *, rendered: bool = False) -
         "record": times.record,
         "frame_rate": _frame_rate(settings),
         "track": session.track(key),
-        "fits_media": not look and _same_shape(ours, theirs),
+        "fits_media": not look and _same_shape(ours, theirs) and not _scaled(ours, theirs, settings),
     }
     notes = _notes(item)
     left = int(times.left or 0)
@@ -333,11 +336,13 @@ def _look(item: TimelineItem, facts: Mapping[str, Any]) -> str:
     return ""
 
 
-def _scaled(ours: tuple[int, int] | None, theirs: tuple[int, int] | None) -> str:
-    """Why masks rendered at the timeline's resolution would not fit the media's files."""
+def _scaled(ours: tuple[int, int] | None, theirs: tuple[int, int] | None, settings: Mapping[str, str]) -> str:
+    """Why masks that Resolve renders would not lie over the media's files: the timeline shows another part of them."""
     if ours is None or theirs is None or ours == theirs:
         return ""
-    return f"its {theirs[0]}x{theirs[1]} pixels are scaled to the timeline's {ours[0]}x{ours[1]}."
+    if _same_shape(ours, theirs) and settings.get("timelineInputResMismatchBehavior") in FITTING:
+        return ""
+    return f"its {theirs[0]}x{theirs[1]} pixels do not fill the timeline's {ours[0]}x{ours[1]} as they are."
 
 
 def _same_shape(ours: tuple[int, int] | None, theirs: tuple[int, int] | None) -> bool:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Callable
 from uuid import uuid4
 
 from matted_plugin.host import HostError
-from matted_resolve.host.clip import Clip
+from matted_resolve.host.clip import FITTING, Clip
 from matted_resolve.host.leftovers import (
     PREFIX,
     Leftovers,
@@ -163,7 +163,7 @@ class Deliver:
         if told[:2] == [str(width), str(height)] or not (told[0].isdigit() and told[1].isdigit()):
             return
         same_shape = abs(width * int(told[1]) - height * int(told[0])) <= max(int(told[0]), int(told[1]))
-        if not same_shape or told[2] not in ("scaleToFit", "scaleToCrop", "stretch"):
+        if not same_shape or told[2] not in FITTING:
             raise HostError(
                 f"The masks of {self.clip.name} would not lie over its files: these are {width} x {height}, and the"
                 f" timeline shows them in {told[0]} x {told[1]}.",

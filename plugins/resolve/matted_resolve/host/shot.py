@@ -138,6 +138,7 @@ class ResolveHost(ClipHost):
             yield from self._render(renderings)
 
     def _render(self, renderings: Sequence[Rendering]) -> Renderings:
+        self._said += self._leftovers.put_back(self._session)  # what an earlier press could not
         item, clip = self._item(), self._read()
         for channel, some in groupby(sorted(renderings, key=lambda one: one.channel or ""), lambda one: one.channel):
             wanted = tuple(some)
@@ -164,7 +165,7 @@ class ResolveHost(ClipHost):
     @told
     def show_marks(self, keyframes: Sequence[int], suggestions: Sequence[tuple[int, str]]) -> None:
         """Mark suggestions with markers of another colour, the reason in the note; keyframes have the artist's."""
-        marks.show(self._session, self._item(), self._read(), keyframes, suggestions)
+        self._said += marks.show(self._session, self._item(), self._read(), keyframes, suggestions)
 
     def show_status(self, sentence: str) -> None:
         """Nothing to see: the windows say it, a clip has no place for it."""
@@ -233,9 +234,9 @@ class ResolveHost(ClipHost):
         return f"Frame {frame} of {clip.name} is no keyframe any more."
 
     @told
-    def go_to(self, frame: int) -> None:
-        """Put the playhead on a shot frame."""
-        marks.go_to(self._session, self._read(), frame)
+    def go_to(self, frame: int) -> str:
+        """Put the playhead on a shot frame; the page may have to change for it."""
+        return marks.go_to(self._session, self._read(), frame)
 
     def render_again(self) -> str:
         """Have the plate rendered anew at the next press."""
@@ -262,7 +263,7 @@ class ResolveHost(ClipHost):
         before, after = (min(max(self.choices.handles, 0), there) for there in clip.handles)
         return clip.first - before, clip.last + after
 
-    def _keyed(self, item: TimelineItem, clip: Clip, notes: Sequence[str]) -> tuple[tuple[int, ...], Sequence[str]]:
+    def _keyed(self, item: TimelineItem, clip: Clip, notes: tuple[str, ...]) -> tuple[tuple[int, ...], tuple[str, ...]]:
         """Where nobody set a marker: the frames at which the masks' own Polygons are keyed."""
         found: set[int] = set()
         for one in chosen.parse_objects(self.choices.objects):
