@@ -124,10 +124,8 @@ class Remote:
 class RemoteHost(ClipHost):
     """One clip in the Resolve behind a :class:`Remote`.
 
-    What only shows something, or keeps what a file keeps too, never fails: it says so in :attr:`trouble`.
-
     Attributes:
-        trouble: why something could not be shown; '' when it could.
+        trouble: why the state could not be kept with the clip; '' when it could.
     """
 
     def __init__(self, remote: Remote, clip: str) -> None:
@@ -192,7 +190,7 @@ class RemoteHost(ClipHost):
 
     def show_marks(self, keyframes: Sequence[int], suggestions: Sequence[tuple[int, str]]) -> None:
         """Put markers on the clip."""
-        self._show("show_marks", keyframes=list(keyframes), suggestions=[list(one) for one in suggestions])
+        self._ask("show_marks", keyframes=list(keyframes), suggestions=[list(one) for one in suggestions])
 
     def show_status(self, sentence: str) -> None:
         """Nothing: the windows show it already."""
@@ -206,8 +204,14 @@ class RemoteHost(ClipHost):
         return str(self._ask("stored", str))
 
     def store(self, text: str) -> None:
-        """Keep the state with the clip; a script that is gone leaves it to the state's own file."""
-        self._show("store", text=text)
+        """Keep the state with the clip; without, the state has its own file, so this never fails."""
+        try:
+            self._ask("store", text=text)
+            self.trouble = ""
+        except Gone:
+            raise
+        except HostError as error:
+            self.trouble = f"{error.message} {error.hint}"
 
     def card(self) -> Card:
         """What the window shows of it."""
@@ -236,15 +240,6 @@ class RemoteHost(ClipHost):
 
     def _ask(self, call: str, kind: Any = Any, **arguments: Any) -> Any:
         return self._remote.ask(call, kind, clip=self._clip, **arguments)
-
-    def _show(self, call: str, **arguments: Any) -> None:
-        try:
-            self._ask(call, **arguments)
-            self.trouble = ""
-        except Gone:
-            raise
-        except HostError as error:
-            self.trouble = f"{error.message} {error.hint}"
 
 
 def about(remote: Remote) -> About:

@@ -39,7 +39,7 @@ seat.all["a"].store = lambda text: (keep(text), states.write_text(text))
 sys.exit(Script(seat, start.companion_command(), say=lambda line: print(line, flush=True)).run())
 """
 
-pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals of this kind")
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(os.name != "posix", reason="signals of this kind")]
 
 
 class Process:
@@ -208,8 +208,8 @@ def test_when_the_script_is_killed_while_rendering_then_the_next_puts_back_and_n
     view = page.until(lambda view: not view["connected"])
     assert view["said"] == "Resolve is no longer connected."
     again = scripts()
-    again.line("Put back: render a.")
     page = again.page()
+    again.line("Put back: render a.")
     page.until(has_clip)
     page.press("propagate")
     page.until(is_ready)
