@@ -189,6 +189,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
         "--resolve-dir", type=Path, metavar="DIR", help="Resolve's folder Fusion/Scripts [this person's]"
     )
     plugin.add_argument("--all-users", action="store_true", help="for everybody on this machine")
+    plugin.add_argument("--selftest", action="store_true", help="also the self-test, see plugins/resolve/README.md")
     plugin.add_argument("--remove", action="store_true", help="take the plugin out of Resolve again")
     options, rest = parser.parse_known_args(arguments)
     if rest and options.command != "test":
@@ -274,7 +275,8 @@ def resolve(options: argparse.Namespace) -> int:
         command = daemon_command(options.venv)
         python = environment_python(options.venv)
         has_matted = command[:1] == [str(python)]
-        installer.install(HERE, scripts, python=str(python) if has_matted else "", daemon=command, say=say)
+        ours = str(python) if has_matted else ""
+        installer.install(HERE, scripts, python=ours, daemon=command, selftest=options.selftest, say=say)
     except installer.Problem as problem:
         raise Problem(problem.what, problem.remedy) from problem
     if not has_matted:

@@ -24,6 +24,7 @@ SCRIPT = "Matted.py"
 FREE_SCRIPT = "Matted (free edition).lua"
 """The menu shows names without their ends: this one must not be ``Matted`` again."""
 FREE_PAGE = "free-edition.html"
+SELFTEST = "Matted self-test.py"
 
 PLACES = {
     "win32": ("APPDATA", "Blackmagic Design/DaVinci Resolve/Support/Fusion/Scripts"),
@@ -74,6 +75,7 @@ def install(
     *,
     python: str,
     daemon: Sequence[str],
+    selftest: bool = False,
     system: str = sys.platform,
     say: Callable[[str], None] = print,
 ) -> None:
@@ -84,6 +86,7 @@ def install(
         scripts: Resolve's folder of scripts, see :func:`scripts_folder`.
         python: the Python of matted's environment, which the companion runs on; empty when there is none here.
         daemon: how to start the daemon on this machine; empty when nobody knows.
+        selftest: whether the menu has the self-test too.
         system: as ``sys.platform``; what is told of Python in Resolve depends on it.
         say: tells a person what happens.
 
@@ -101,7 +104,7 @@ def install(
             "daemon": list(daemon),
             "made": _made(scripts, held.get("made", [])),
         }
-        aside = folder.install(into, _shipped(root, into), facts)
+        aside = folder.install(into, _shipped(root, into, selftest=selftest), facts)
     except OSError as error:
         raise unwritable(error, scripts, host="Resolve", option="--resolve-dir") from error
     for path in aside:
@@ -139,13 +142,14 @@ def _made(scripts: Path, before: Sequence[str]) -> list[str]:
     return [str(place) for place in around if str(place) in before or not place.exists()]
 
 
-def _shipped(root: Path, into: Path) -> dict[str, bytes]:
+def _shipped(root: Path, into: Path, *, selftest: bool) -> dict[str, bytes]:
     """What the plugin is made of, by its path in ``into``."""
     plugin = root / "plugins" / "resolve"
     sources = {name: plugin / name for name in ("README.md", "selftest.py")}
     sources.update({name: root / name for name in ("LICENSE", "NOTICE")})
     steps = free_steps((plugin / "README.md").read_text("utf-8"))
     script = _filled((plugin / SCRIPT).read_bytes(), b"PACKAGES", ascii(str(into / "python")))
+    asking = (plugin / "selftest.py").read_bytes() if selftest else b""
     lua = _filled((plugin / "Matted.lua").read_bytes(), b"local STEPS", lua_text(steps))
     lua = _filled(lua, b"local PAGE", lua_text(str(into / FREE_PAGE)))
     return {
@@ -155,6 +159,7 @@ def _shipped(root: Path, into: Path) -> dict[str, bytes]:
         f"../Utility/{SCRIPT}": script,
         f"../Comp/{SCRIPT}": script,
         f"../Utility/{FREE_SCRIPT}": lua,
+        **({f"../Utility/{SELFTEST}": _filled(asking, b"PACKAGES", ascii(str(into / "python")))} if asking else {}),
     }
 
 
