@@ -220,7 +220,7 @@ def _compare(candidate: _Candidate, cells: _Cells, chosen: dict[int, _Cells]) ->
 def _suggestion(frame: int, candidate: _Candidate, settings: SuggestSettings, *, suggested: set[int]) -> Suggestion:
     what = "suggestion" if candidate.nearest in suggested else "keyframe"
     every = "every keyframe and suggestion before" if suggested else "every keyframe"
-    reason = f"object looks unlike {every}: {candidate.diversity:.2f}; nearest {what} {candidate.nearest}"
+    reason = f"object looks unlike {every}; nearest {what} {candidate.nearest}"
     if settings.method == "doubt":
         reason = f"matte is {100 * candidate.confidence:.0f}% sure; {reason}"
     return Suggestion(frame, candidate.score, reason, candidate.nearest)

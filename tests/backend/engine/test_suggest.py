@@ -135,13 +135,13 @@ def test_when_frames_tie_then_the_earlier_wins():
     assert [suggestion.frame for suggestion in found] == [1002]
 
 
-def test_when_suggested_then_the_reason_names_score_and_nearest_frame():
+def test_when_suggested_then_the_reason_names_the_nearest_frame():
     first, second = choose(shot(6, first=-3), (-3,), 2)
 
     assert first.nearest_keyframe == -3
-    assert first.reason == f"object looks unlike every keyframe: {first.score:.2f}; nearest keyframe -3"
+    assert first.reason == "object looks unlike every keyframe; nearest keyframe -3"
     kind = "keyframe" if second.nearest_keyframe == -3 else "suggestion"
-    assert second.reason.endswith(f"{second.score:.2f}; nearest {kind} {second.nearest_keyframe}")
+    assert second.reason.endswith(f"and suggestion before; nearest {kind} {second.nearest_keyframe}")
 
 
 def test_when_position_channels_are_named_then_they_do_not_count():
@@ -174,7 +174,7 @@ def test_when_doubt_counts_then_of_equally_unlike_frames_the_unsure_one_comes_fi
     [found] = choose(sights, settings=SuggestSettings(method="doubt"))
 
     assert found.frame == 1003
-    assert found.reason.startswith("matte is 40% sure; object looks unlike every keyframe:")
+    assert found.reason.startswith("matte is 40% sure; object looks unlike every keyframe; nearest")
 
 
 def test_when_doubt_counts_then_a_frame_where_the_matte_got_lost_can_be_suggested():

@@ -26,11 +26,11 @@ LOG = "/home/artist/.local/share/matted/workstation-start.log"
 ENDPOINT = "tcp://127.0.0.1:52871"
 MATTES = "/shows/demo/sh010/comp/matted/sh010_v003/Matted1/v001"
 SUGGESTIONS = [
-    [1017, "matte is 58% sure; object looks unlike every keyframe: 0.41; nearest keyframe 1001"],
-    [1056, "matte is 71% sure; object looks unlike every keyframe and suggestion before: 0.33; nearest keyframe 1034"],
+    [1017, "matte is 58% sure; object looks unlike every keyframe; nearest keyframe 1001"],
+    [1056, "matte is 71% sure; object looks unlike every keyframe and suggestion before; nearest keyframe 1034"],
     [
         1066,
-        "matte is 83% sure; object looks unlike every keyframe and suggestion before: 0.24; nearest suggestion 1056",
+        "matte is 83% sure; object looks unlike every keyframe and suggestion before; nearest suggestion 1056",
     ],
 ]
 

@@ -542,7 +542,7 @@ def test_when_the_dock_is_narrow_or_wide_then_everything_fits(desk, suggested, w
 
 
 def test_when_the_dock_is_resized_then_every_reason_can_be_read_to_its_end(desk, suggested):
-    suggested.state.suggestions = [[1003, "matte is 58% sure; object looks unlike every keyframe: 0.41; nearest 1001"]]
+    suggested.state.suggestions = [[1003, "matte is 58% sure; object looks unlike every keyframe; nearest 1001"]]
     listed = desk.panel.suggestions
     for width in (260, 320, 500):
         desk.panel.resize(width, 800)
