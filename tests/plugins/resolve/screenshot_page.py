@@ -5,8 +5,6 @@ The states are ``empty``, ``working``, ``done``, ``batch`` and ``lost``. It need
 
 import subprocess
 import sys
-import threading
-import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -31,8 +29,8 @@ CARD = Card(
     playhead=1040,
 )  # fmt: skip
 HINTS = (
-    (1017, "matte is 58% sure; object looks unlike every keyframe: 0.41; nearest keyframe 1001"),
-    (1089, "matte is 71% sure; object looks unlike every keyframe and suggestion before: 0.33; nearest keyframe 1062"),
+    (1017, "matte is 58% sure; object looks unlike every keyframe; nearest keyframe 1001"),
+    (1089, "matte is 71% sure; object looks unlike every keyframe and suggestion before; nearest keyframe 1062"),
 )
 FOLDER = "/home/artist/matted/Harbour/A014C012-3f9a12/v002"
 WORKING = Shot("c1", CARD.name, "Making mattes: 61 of 148.", working=True, done=61, total=148, left="About 2 min left.",

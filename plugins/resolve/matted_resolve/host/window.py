@@ -12,6 +12,7 @@ import time
 from collections.abc import Sequence
 from typing import Any, Callable
 
+from matted_plugin.report import counted
 from matted_resolve.host.session import Session, asked
 from matted_resolve.seat import Card, Choice
 from matted_resolve.view import Press, Shot, View
@@ -209,7 +210,7 @@ class Window:
         self._set("limits", "Text", "\n".join(view.about.limits) if view.about is not None else "")
         for name in BUTTONS:
             self._set(name, "Enabled", name in view.buttons)
-        self._set("propagate_selected", "Text", f"{view.selected} selected")
+        self._set("propagate_selected", "Text", counted(view.selected, "selected clip"))
         self._set("remove", "Text", _REALLY if self._removing else BUTTONS["remove"][0])
         self._set("dismiss", "Enabled", shot is not None and bool(shot.suggestions))
         self._rows("suggestions", [(str(frame), why) for frame, why in shot.suggestions] if shot is not None else [])
