@@ -2,9 +2,6 @@
 
 import pytest
 
-from fakes.running_daemon import DaemonHere
-from matted_plugin.daemon import Daemon
-from matted_plugin.desk import Desk
 
 
 @pytest.fixture(autouse=True)
@@ -17,6 +14,8 @@ def own_data(tmp_path, monkeypatch):
 @pytest.fixture
 def served(tmp_path):
     """A real daemon in this process."""
+    from fakes.running_daemon import DaemonHere  # torch takes its time
+
     with DaemonHere(tmp_path / "daemon") as daemon:
         daemon.client()
         yield daemon
@@ -25,6 +24,9 @@ def served(tmp_path):
 @pytest.fixture
 def desk(served):
     """A desk connected to it."""
+    from matted_plugin.daemon import Daemon
+    from matted_plugin.desk import Desk
+
     made = Desk(Daemon("fakehost 1.0", file=served.file))
     yield made
     made.close()
