@@ -3,7 +3,6 @@
 import pytest
 
 
-
 @pytest.fixture(autouse=True)
 def own_data(tmp_path, monkeypatch):
     """States go nowhere near the user's."""
