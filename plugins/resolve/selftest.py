@@ -672,10 +672,18 @@ def half_exr(project: Any) -> tuple[str, str]:
 # What is put back, also after a crash by the next run
 
 
+def _to_edit_page(session: Session) -> None:
+    """To the Edit page, where clips can be deleted, and where no timeline's marks change."""
+    if session.page not in ("", "edit"):
+        session.resolve.OpenPage("edit")
+
+
 def _put_back_pool(session: Session, facts: left.Facts) -> None:
     """Facts: project, name of our bin, with which the names of our timelines begin."""
     project, pool, name = session.project(), session.media_pool(), facts["name"]
     ours = [one for one in _timelines(project) if str(one.GetName()).startswith(name)]
+    if ours or _find_bin(pool, name) is not None:
+        _to_edit_page(session)
     current = project.GetCurrentTimeline()
     if ours and current and any(key_of(one) == key_of(current) for one in ours):
         other = next((one for one in _timelines(project) if not str(one.GetName()).startswith(name)), None)
@@ -705,6 +713,7 @@ def _put_back_shown(session: Session, facts: left.Facts) -> None:
     project = session.project()
     found = left.find_timeline(project, facts["timeline"])
     if found is not None:
+        _to_edit_page(session)
         project.SetCurrentTimeline(found)
         if key_of(project.GetCurrentTimeline()) != facts["timeline"]:
             raise left.NotBack(f"The timeline {found.GetName()} is no longer the open one, as it was.")
@@ -1027,10 +1036,16 @@ def clips_have_ids(bench: Bench) -> list[bool]:
     return [ids[0] == ids[1] and one in ids[0], len(set(ids[0])) == 2]
 
 
-@probe(MEASURED, "mattes are placed a frame too long or too short; the plugin sees it and takes them back", just(SHOWN))
-def end_frame_is_exclusive(bench: Bench) -> int:
+@probe(
+    MEASURED,
+    "mattes are placed a frame too long or too short; the plugin sees it and takes them back",
+    just([RECORD, SHOWN]),
+)
+def end_frame_is_exclusive(bench: Bench) -> list[int]:
     """AppendToTimeline places the frames from startFrame up to the one before endFrame, at recordFrame."""
-    return int(bench.clip().GetDuration())
+    bench.place(ask="answer")
+    begins = int(bench.timeline().GetStartFrame())
+    return [number for item in bench.items(1) for number in (int(item.GetStart()) - begins, int(item.GetDuration()))]
 
 
 @probe(MEASURED, "mattes land over another clip", just(1))
