@@ -12,7 +12,7 @@ public projects made on 18.5 to 21). From memory alone: a switch, whose default 
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -122,6 +122,10 @@ class Machine(MachineBase):
         """A clip, on no track yet."""
         item = ItemModel(self.new_id("item"), **facts)
         item.comps = Comps(self, item)
+        if item.media is not None and self.switches.clip_markers_from == "media":
+            item.markers = {  # where it is placed it gets its media's markers (measured by firstmate)
+                frame - item.source_in: replace(marker) for frame, marker in item.media.markers.items()
+            }
         return item
 
     def item_handle(self, item: ItemModel, nameless: bool = False) -> TimelineItem:

@@ -1,6 +1,7 @@
 """Markers and in/out marks of the stand-in Resolve, the same calls on clips, timelines and media.
 
-The three count from three different frames; whoever mixes them up marks the wrong picture.
+A clip's count from its media's first frame, as the media's do; the timeline's from the timeline's. Whoever mixes them
+up marks the wrong picture.
 """
 
 from __future__ import annotations
@@ -16,9 +17,13 @@ class Markers:
     _machine: Any
     _model: Any
 
-    def _range(self) -> tuple[int, int]:
-        """First and last frame that can carry a marker."""
-        raise NotImplementedError
+    def _range(self) -> tuple[float, float]:
+        """First and last frame that can carry a marker: clips and timelines take any (measured by firstmate)."""
+        return 0, float("inf")
+
+    def _marker_zero(self) -> int:
+        """The id of a marker on the first frame of what the model's markers count from."""
+        return 0
 
     def AddMarker(
         self, frame: float, color: str, name: str, note: str, duration: float, custom: str | None = None
@@ -26,27 +31,29 @@ class Markers:
         first, last = self._range()
         if frame != int(frame) or not first <= frame <= last or duration < 1:
             return False
-        if color not in MARKER_COLORS or int(frame) in self._model.markers:
+        place = int(frame) - self._marker_zero()
+        if color not in MARKER_COLORS or place in self._model.markers:
             return False
-        self._model.markers[int(frame)] = MarkerModel(color, name, note, float(duration), custom or "")
+        self._model.markers[place] = MarkerModel(color, name, note, float(duration), custom or "")
         return True
 
     def GetMarkers(self) -> dict[float, dict[str, Any]]:
-        return {float(frame): described(marker) for frame, marker in sorted(self._model.markers.items())}
+        zero = self._marker_zero()
+        return {float(place + zero): described(marker) for place, marker in sorted(self._model.markers.items())}
 
     def GetMarkerByCustomData(self, custom: str) -> dict[float, dict[str, Any]]:
-        frame = self._found(custom)
-        return {} if frame is None else {float(frame): described(self._model.markers[frame])}
+        place = self._found(custom)
+        return {} if place is None else {float(place + self._marker_zero()): described(self._model.markers[place])}
 
     def UpdateMarkerCustomData(self, frame: float, custom: str) -> bool:
-        marker = self._model.markers.get(frame)
+        marker = self._model.markers.get(frame - self._marker_zero())
         if marker is None:
             return False
         marker.custom = custom
         return True
 
     def GetMarkerCustomData(self, frame: float) -> str:
-        marker = self._model.markers.get(frame)
+        marker = self._model.markers.get(frame - self._marker_zero())
         return marker.custom if marker else ""
 
     def DeleteMarkersByColor(self, color: str) -> bool:
@@ -56,15 +63,15 @@ class Markers:
         return some
 
     def DeleteMarkerAtFrame(self, frame: float) -> bool:
-        return self._model.markers.pop(frame, None) is not None
+        return self._model.markers.pop(frame - self._marker_zero(), None) is not None
 
     def DeleteMarkerByCustomData(self, custom: str) -> bool:
         """The first that has it, and no other."""
-        frame = self._found(custom)
-        return frame is not None and self._model.markers.pop(frame) is not None
+        place = self._found(custom)
+        return place is not None and self._model.markers.pop(place) is not None
 
     def _found(self, custom: str) -> int | None:
-        return next((frame for frame, marker in sorted(self._model.markers.items()) if marker.custom == custom), None)
+        return next((place for place, marker in sorted(self._model.markers.items()) if marker.custom == custom), None)
 
 
 def described(marker: MarkerModel) -> dict[str, Any]:

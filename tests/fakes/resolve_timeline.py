@@ -26,6 +26,7 @@ SWITCHES.update(
         "delete_clips_flaky": 1,  # measured: DeleteClips said False once and did nothing; how often
         "source_start_off_by": 1,  # measured on some items: here, on those whose head is trimmed
         "source_frames_from": "zero",  # GetSourceStartFrame counts from "zero" or from the media's "start"
+        "clip_markers_from": "media",  # a clip's markers count from its "media" (measured by firstmate) or "clip"
         "color_lies": False,  # SetClipColor: True, and GetClipColor stays ''
     }
 )
@@ -65,7 +66,7 @@ class Graph(Handle):
 
 
 class TimelineItem(Handle, Markers, FusionComps):
-    """Its markers count from the clip's own first frame."""
+    """Its markers count from the first frame of its media, as GetLeftOffset does."""
 
     _api = "TimelineItem"
     _model: ItemModel
@@ -84,8 +85,9 @@ class TimelineItem(Handle, Markers, FusionComps):
                     return timeline, index
         return None
 
-    def _range(self) -> tuple[int, int]:
-        return 0, self._model.duration - 1
+    def _marker_zero(self) -> int:
+        before = self._before() / self._pace()
+        return math.floor(before) if self._machine.switches.clip_markers_from == "media" else 0
 
     def GetName(self) -> str:
         return self._model.name
@@ -210,9 +212,6 @@ class Timeline(Handle, Markers, Marks):
 
     def _alive(self) -> bool:
         return any(each is self._model for each in self._machine.project.timelines)
-
-    def _range(self) -> tuple[int, int]:
-        return 0, self._model.end - self._model.start - 1
 
     def _marks_from(self) -> int:
         return self._model.start

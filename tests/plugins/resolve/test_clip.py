@@ -73,7 +73,7 @@ def test_when_a_clip_shows_a_sequence_then_its_frames_are_the_numbers_of_the_fil
     assert clip.handles == (HEAD, COUNT - HEAD - SHOWN) and clip.whole == (FIRST, FIRST + COUNT - 1)
     assert (clip.media_first, clip.media_frames) == (FIRST, COUNT)
     assert (clip.record, clip.duration, clip.track) == (86500, SHOWN, 2)
-    assert clip.timeline_frame(clip.first) == clip.record and clip.marker(clip.first) == 0
+    assert clip.timeline_frame(clip.first) == clip.record and clip.marker(clip.first) == HEAD and clip.marked(HEAD) == clip.first
     assert (clip.size, clip.pixel_aspect, clip.frame_rate) == ((1920, 1080), 1.0, (24, 1))
     assert clip.fits_media
 

@@ -519,12 +519,12 @@ def test_when_a_clip_is_resized_then_its_properties_tell_and_when_stabilised_the
 # -- markers
 
 
-def test_when_the_same_picture_is_marked_then_the_three_count_from_three_frames(machine):
+def test_when_the_same_picture_is_marked_then_clip_and_media_count_alike_and_the_timeline_does_not(machine):
     machine.artist.trim(machine.item, head=3)
-    assert item_of(machine).AddMarker(2, "Mint", "", "", 1)
+    assert item_of(machine).AddMarker(5, "Mint", "", "", 1)
     assert timeline_of(machine).AddMarker(15, "Mint", "", "", 1)
     assert media_of(machine).AddMarker(5, "Mint", "", "", 1)
-    assert machine.item.source_frame(machine.item.start + 2) == 5
+    assert machine.item.source_frame(machine.item.start + 2) == 5 and list(machine.item.markers) == [2]
     assert machine.item.start + 2 == START + 15
 
 
@@ -541,7 +541,7 @@ def test_when_a_frame_has_a_marker_then_a_second_is_refused(machine):
     assert machine.item.markers[2].color == "Blue"
 
 
-@pytest.mark.parametrize(("frame", "color"), [(2, "Orange"), (2, "mint"), (12, "Mint"), (-1, "Mint"), (2.5, "Mint")])
+@pytest.mark.parametrize(("frame", "color"), [(2, "Orange"), (2, "mint"), (-1, "Mint"), (2.5, "Mint")])
 def test_when_the_colour_or_the_frame_is_wrong_then_a_marker_is_refused(machine, frame, color):
     assert item_of(machine).AddMarker(frame, color, "", "", 1) is False
 
@@ -556,10 +556,25 @@ def test_when_markers_are_found_by_custom_data_then_only_the_first_is(machine):
     assert list(item.GetMarkers()) == [4.0]
 
 
-def test_when_a_head_is_trimmed_then_its_markers_lie_before_the_clip(machine):
+def test_when_a_marker_lies_beyond_the_clip_then_it_is_taken(machine):
+    assert item_of(machine).AddMarker(500, "Mint", "", "", 1) and timeline_of(machine).AddMarker(
+        5000, "Mint", "", "", 1
+    )
+
+
+def test_when_a_head_is_trimmed_then_markers_stay_with_their_pictures(machine):
     machine.artist.mark(machine.item, 1)
     machine.artist.trim(machine.item, head=3)
-    assert list(item_of(machine).GetMarkers()) == [-2.0]
+    assert list(item_of(machine).GetMarkers()) == [1.0] and list(machine.item.markers) == [-2]
+
+
+def test_when_a_media_has_markers_then_a_clip_placed_later_has_copies_of_its_own(machine):
+    media = machine.item.media
+    machine.artist.mark_media(media, 1)
+    item = machine.artist.place(media, record=100, source_in=4)
+    handle = machine.item_handle(item)
+    assert list(handle.GetMarkers()) == [1.0] and list(item_of(machine).GetMarkers()) == []
+    assert handle.DeleteMarkerAtFrame(1) and list(media.markers) == [1]
 
 
 def test_when_a_clip_is_coloured_then_the_palette_is_another_and_a_title_only_says_true(machine):

@@ -64,7 +64,7 @@ def seat(tmp_path):
 # Keyframes
 
 
-def test_when_markers_stand_on_clip_timeline_and_media_then_each_counts_from_its_own_start(seat):
+def test_when_markers_stand_on_clip_timeline_and_media_then_each_is_the_picture_it_stands_on(seat):
     seat.artist.mark(seat.item, 3)
     seat.artist.mark_timeline(100 + 5)
     seat.artist.mark_media(seat.media, HEAD + 7)
@@ -89,7 +89,17 @@ def test_when_the_clip_is_retimed_then_markers_of_its_media_are_told_and_not_use
     seat.artist.mark_media(seat.media, HEAD + 7)
     frames, notes = seat.read()
 
-    assert frames == (1004,) and "not used" in notes[0]
+    assert frames == (1004,) and "not used" in notes[0] and "not certain" in notes[1]
+
+
+def test_when_the_media_had_markers_before_it_was_placed_then_the_clips_copies_mean_the_same_frames(seat):
+    seat.artist.mark_media(seat.media, HEAD + 7)
+    seat.artist.mark_media(seat.media, 1)
+    seat.artist.delete(seat.item)
+    seat.item = seat.artist.place(seat.media, record=100, source_in=HEAD, source_out=HEAD + SHOWN - 1)
+    seat.media.markers.clear()
+
+    assert seat.read() == ((HEAD + 7,), ("Frame 1 marked too, but trimmed away: not used.",))
 
 
 def test_when_a_marker_is_trimmed_away_then_it_is_told_and_not_used(seat):
@@ -178,7 +188,8 @@ def test_when_the_artist_moved_a_suggestion_then_it_is_back_in_its_place(seat):
 def test_when_a_frame_is_masked_or_outside_then_it_is_not_suggested(seat):
     said = seat.show([(HEAD + 4, "masked"), (HEAD + SHOWN + 3, "in the handles")], keyframes=[HEAD + 4])
 
-    assert seat.there == {} and said == (f"Resolve took no marker for Frame {HEAD + SHOWN + 3}.",)
+    assert seat.there == {}
+    assert said == (f"Frame {HEAD + SHOWN + 3} suggested too, but the clip does not show it: no marker is there.",)
 
 
 def others(seat):

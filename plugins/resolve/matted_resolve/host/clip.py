@@ -85,6 +85,8 @@ class Clip:
         media_frames: how many frames the media has; 0 when frames of the media cannot be told from the clip's, as when
             it is retimed.
         notes: sentences for the artist.
+        markers_from: id of a marker of the clip's on its first frame. Markers of a clip count from its media's first
+            frame, as GetLeftOffset does (measured on Studio 21.0 by firstmate).
         fits_media: whether a picture of the clip shows what the media's does at the same place; not when the clip is
             moved, scaled, cropped or flipped.
     """
@@ -107,6 +109,7 @@ class Clip:
     media_frames: int
     notes: tuple[str, ...] = ()
     fits_media: bool = True
+    markers_from: int = 0
 
     @property
     def last(self) -> int:
@@ -119,8 +122,12 @@ class Clip:
         return self.first - self.handles[0], self.last + self.handles[1]
 
     def marker(self, frame: int) -> int:
-        """Where a marker on the clip stands for a frame."""
-        return frame - self.first
+        """The id of a marker of the clip's at a frame."""
+        return frame - self.first + self.markers_from
+
+    def marked(self, marker: int) -> int:
+        """The frame at which a marker of the clip's stands, by its id."""
+        return marker - self.markers_from + self.first
 
     def timeline_frame(self, frame: int) -> int:
         """The timeline's number of a frame."""
@@ -177,6 +184,7 @@ def read_clip(session: Session, item: TimelineItem, *, rendered: bool = False) -
         "record": times.record,
         "frame_rate": _frame_rate(settings),
         "track": session.track(key),
+        "markers_from": int(times.left or 0),
         "fits_media": not look and _same_shape(ours, theirs) and not _scaled(ours, theirs, settings),
     }
     notes = _notes(item)

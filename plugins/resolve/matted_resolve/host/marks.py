@@ -1,8 +1,9 @@
 """Markers: the frames the artist vouches for, and the frames worth masking next.
 
-Markers of a clip count from its first timeline frame, those of the timeline from the timeline's, those of the media
-from the media's: three spaces, brought together here. Nothing but our own markers, told by their custom data, is ever
-changed; what Resolve answers to a change is not believed, the markers are read again.
+Markers of a clip and of its media count from the media's first frame, those of the timeline from the timeline's: they
+are brought together here. Where a clip is placed it gets copies of its media's markers, also of those it does not show
+(measured on Studio 21.0 by firstmate). Nothing but our own markers, told by their custom data, is ever changed; what
+Resolve answers to a change is not believed, the markers are read again.
 """
 
 from __future__ import annotations
@@ -64,6 +65,12 @@ def read(session: Session, item: TimelineItem, clip: Clip) -> tuple[tuple[int, .
         notes.append(f"{_frames(outside)} marked too, but trimmed away: not used.")
     if not clip.media_frames and any(mark.where == "unknown" for mark in _on_media(item, clip)):
         notes.append("The markers on the clip's media are not used: Resolve does not tell which frames they mean here.")
+    on_clip = any(mark.where == "clip" and mark.frame in inside for mark in there)
+    if on_clip and not clip.media_frames and media_of(item) is not None:
+        notes.append(
+            "Which frames the markers on this clip mean is not certain where its speed is changed: see that they are"
+            " those you masked, or put them on the timeline."
+        )
     return tuple(sorted(inside)), tuple(notes)
 
 
@@ -76,7 +83,8 @@ def show(
 ) -> tuple[str, ...]:
     """Mark these suggestions on the clip, and take away those of ours that are suggested no longer.
 
-    A frame holds one marker: where the artist has one, ours is left out. Markers are a help, and no reason to fail.
+    A frame holds one marker: where the artist has one, ours is left out; where the clip does not show the frame, as
+    in its handles, nobody would see it. Markers are a help, and no reason to fail.
 
     Args:
         session: the script's view of Resolve.
@@ -88,7 +96,9 @@ def show(
     Returns:
         Sentences about suggestions that could not be marked.
     """
-    wanted = {clip.marker(frame): (frame, reason) for frame, reason in suggestions if frame not in keyframes}
+    shown = range(clip.first, clip.last + 1)
+    asked_for = {frame: reason for frame, reason in suggestions if frame not in keyframes}
+    wanted = {clip.marker(frame): (frame, reason) for frame, reason in asked_for.items() if frame in shown}
     for _ in range(2):
         there = markers(item)
         ours = {place: marker for place, marker in there.items() if is_suggestion(marker)}
@@ -102,7 +112,11 @@ def show(
             break
     there = markers(item)
     lost = sorted(frame for place, (frame, _) in wanted.items() if place not in there)
-    return (f"Resolve took no marker for {_frames(lost)}.",) if lost else ()
+    hidden = sorted(frame for frame in asked_for if frame not in shown)
+    said = [f"Resolve took no marker for {_frames(lost)}."] if lost else []
+    if hidden:
+        said.append(f"{_frames(hidden)} suggested too, but the clip does not show it: no marker is there.")
+    return tuple(said)
 
 
 def mark(session: Session, item: TimelineItem, clip: Clip, frame: int) -> None:
@@ -254,7 +268,7 @@ def _keyframes(session: Session, item: TimelineItem, clip: Clip) -> Iterator[Mar
     """Every keyframe marker of the clip, the timeline and the media, in the clip's frames."""
     for place, marker in markers(item).items():
         if is_keyframe(marker):
-            yield Mark(clip.first + place, "clip")
+            yield Mark(clip.marked(place), "clip")
     timeline = session.timeline()
     start = _start(timeline)
     for place, marker in markers(timeline).items():
