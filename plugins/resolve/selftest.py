@@ -173,6 +173,7 @@ def probe(
 
 README = "Blackmagic's scripting README"
 MEASURED = "davinci-resolve-mcp, measured"
+MARKERS = "firstmate, measured on Studio 21.0"
 MEMORY = "from memory"
 OWN = "the plugin's own"
 BY_HAND = "only a person can see it"
@@ -680,7 +681,9 @@ def _to_edit_page(session: Session) -> None:
 
 def _put_back_pool(session: Session, facts: left.Facts) -> None:
     """Facts: project, name of our bin, with which the names of our timelines begin."""
-    project, pool, name = session.project(), session.media_pool(), facts["name"]
+    project: Any = session.project()
+    pool: Any = session.media_pool()
+    name = facts["name"]
     ours = [one for one in _timelines(project) if str(one.GetName()).startswith(name)]
     if ours or _find_bin(pool, name) is not None:
         _to_edit_page(session)
@@ -710,7 +713,7 @@ def _put_back_pool(session: Session, facts: left.Facts) -> None:
 
 def _put_back_shown(session: Session, facts: left.Facts) -> None:
     """Facts: project, timeline (unique ids): the one that was open."""
-    project = session.project()
+    project: Any = session.project()
     found = left.find_timeline(project, facts["timeline"])
     if found is not None:
         _to_edit_page(session)
@@ -976,8 +979,8 @@ def untouched_clip_is_at_rest(bench: Bench) -> bool:
     facts = bench.media().GetClipProperty()
     bench.note(json.dumps(bench.clip().GetProperty(), default=str))
     names = ("H-FLIP", "V-FLIP", "Enable Deinterlacing", "Super Scale", "Input Sizing Preset", "PAR", "Alpha mode")
-    names = (*names, "Online Status", "Input Color Space")
-    bench.note(json.dumps({name: facts.get(name) for name in names}, default=str))
+    others = ("Online Status", "Input Color Space")
+    bench.note(json.dumps({name: facts.get(name) for name in (*names, *others)}, default=str))
     told = bench.read()
     bench.note(told.why)
     return told.fits_media
@@ -1197,27 +1200,27 @@ def _add_marker(thing: Any, frame: int, color: str = "Mint", note: str = "", dat
     return thing.AddMarker(frame, color, NAME, note, 1, data)
 
 
-@probe(f"{README}; {MEASURED}", "markers stand for other frames than the artist means", just([0, SHOWN - 1]))
-def clip_markers_count_from_the_clip(bench: Bench) -> list[int]:
-    """Markers of a clip are counted from its first frame on the timeline, not from its media's."""
-    item = bench.clip()
-    others = [frame for frame in (-1, SHOWN, IN + SHOWN - 1, FRAMES) if _add_marker(item, frame)]
-    bench.note(f"outside of the clip it took {others}")
-    item.DeleteMarkersByColor("All")
-    for frame in (0, SHOWN - 1):
-        _add_marker(item, frame)
-    return sorted(markers(item))
-
-
-@probe(MEMORY, "markers copied from the media stand for frames that are off by what was trimmed", one_of([], [2]))
-def media_marker_on_a_trimmed_clip(bench: Bench) -> list[int]:
-    """A marker that a media had before it was edited in stands on the clip's own frames, or not on the clip at all."""
+@probe(MARKERS, "markers on clips stand for other frames than the artist means", just([IN + 2]))
+def clip_markers_count_from_the_media(bench: Bench) -> list[int]:
+    """Markers of a clip are counted from its media's first frame: one the media had before has the same number there."""
     media = bench.media()
     try:
         _add_marker(media, IN + 2)
         return sorted(markers(bench.place()))
     finally:
         media.DeleteMarkersByColor("All")
+
+
+@probe(MARKERS, "keyframes cannot be marked in a part of the clip; the plugin says so", just([IN, IN + SHOWN - 1]))
+def clip_takes_markers_where_it_shows(bench: Bench) -> list[int]:
+    """A clip takes markers from its first shown frame to its last, by the media's numbers."""
+    item = bench.clip()
+    others = [frame for frame in (-1, 0, IN + SHOWN, FRAMES) if _add_marker(item, frame)]
+    bench.note(f"outside of the clip it took {others}")
+    item.DeleteMarkersByColor("All")
+    for frame in (IN, IN + SHOWN - 1):
+        _add_marker(item, frame)
+    return sorted(markers(item))
 
 
 @probe(README, "markers on the timeline are not found, or on other frames", just([0, RECORD]))
@@ -2087,7 +2090,7 @@ def _manager(bench: Bench) -> tuple[str, Any, Any]:
     if not bench.session.studio:
         raise CannotSay("only Studio is asked: in the free edition it opens a dialog")
     fusion: Any = bench.given.fusion or bench.resolve.Fusion()
-    offered = asked(lambda: fusion.UIManager)
+    offered: Any = asked(lambda: fusion.UIManager)
     for form, manager in (("property", offered), ("call", asked(lambda: offered()))):
         dispatcher = asked(lambda: bench.given.bmd.UIDispatcher(manager)) if manager else None  # noqa: B023
         if dispatcher:
