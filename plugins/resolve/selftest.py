@@ -1202,7 +1202,7 @@ def _add_marker(thing: Any, frame: int, color: str = "Mint", note: str = "", dat
 
 @probe(MARKERS, "markers on clips stand for other frames than the artist means", just([IN + 2]))
 def clip_markers_count_from_the_media(bench: Bench) -> list[int]:
-    """Markers of a clip are counted from its media's first frame: one the media had before has the same number there."""
+    """A clip's markers are counted from its media's first frame: one that the media had is copied with its number."""
     media = bench.media()
     try:
         _add_marker(media, IN + 2)
@@ -1251,7 +1251,7 @@ def media_markers_count_from_its_first_frame(bench: Bench) -> list[int]:
 def marker_ids_are_numbers(bench: Bench) -> str:
     """GetMarkers is a dictionary by frame, which is a number."""
     item = bench.clip()
-    _add_marker(item, 1)
+    _add_marker(item, IN)
     return type(next(iter(item.GetMarkers()))).__name__
 
 
@@ -1260,15 +1260,15 @@ def frame_holds_one_marker(bench: Bench) -> Any:
     """A second marker at a frame is refused, and the first stays."""
     item = bench.clip()
     for note in ("first", "second"):
-        _add_marker(item, 1, note=note)
-    return markers(item)[1]["note"]
+        _add_marker(item, IN, note=note)
+    return markers(item)[IN]["note"]
 
 
 @probe(README, "keyframes or suggestions cannot be marked; the artist is told", just(["Mint", "Lemon"]))
 def colours_are_known(bench: Bench) -> list[str]:
     """Mint and Lemon are colours of markers, and are told by these names."""
     item = bench.clip()
-    for frame, color in enumerate(("Mint", "Lemon")):
+    for frame, color in enumerate(("Mint", "Lemon"), IN):
         _add_marker(item, frame, color)
     return [one["color"] for one in markers(item).values()]
 
@@ -1291,8 +1291,8 @@ def _kept(item: Any, what: str) -> int:
     for length in LENGTHS:
         text = ("matted: é, " * length)[:length]
         told = {"note": text} if what == "note" else {"data": text}
-        _add_marker(item, 1, **told)
-        there = markers(item).get(1, {}).get(what)
+        _add_marker(item, IN, **told)
+        there = markers(item).get(IN, {}).get(what)
         item.DeleteMarkersByColor("All")
         if there != text:
             break
@@ -1300,13 +1300,13 @@ def _kept(item: Any, what: str) -> int:
     return kept
 
 
-@probe(README, "markers of ours stay; the plugin says so", just([2]))
+@probe(README, "markers of ours stay; the plugin says so", just([IN + 1]))
 def marker_is_deleted_by_its_frame(bench: Bench) -> list[int]:
     """DeleteMarkerAtFrame deletes the marker at a frame, and no other."""
     item = bench.clip()
-    for frame in (1, 2):
+    for frame in (IN, IN + 1):
         _add_marker(item, frame)
-    item.DeleteMarkerAtFrame(1)
+    item.DeleteMarkerAtFrame(IN)
     return sorted(markers(item))
 
 
@@ -1976,7 +1976,7 @@ def plugin_reads_the_clip(bench: Bench) -> list[Any]:
     return [why, same or "scaled" in told.why, told.media_first + IN, told.duration]
 
 
-@probe(OWN, "suggestions or keyframes are not marked; the artist is told", just([[2], [4], 2, []]))
+@probe(OWN, "suggestions or keyframes are not marked; the artist is told", just([[IN + 2], [IN + 4], 2, []]))
 def plugin_marks_the_clip(bench: Bench) -> list[Any]:
     """The plugin marks a keyframe and a suggestion and takes both away again."""
     item, told = bench.clip(), bench.read()

@@ -244,14 +244,8 @@ def inclusive(self, timeline, info):
     return APPEND(self, timeline, {**info, "endFrame": info["endFrame"] + 1})
 
 
-def copies_markers(self, timeline, info):
-    item, landed = APPEND(self, timeline, info)
-    item.markers = dict(item.media.markers)
-    return item, landed
-
-
 def over(self, frame, *more):
-    self._model.markers.pop(frame, None)
+    self._model.markers.pop(frame - self._marker_zero(), None)
     return ADD_MARKER(self, frame, *more)
 
 
@@ -369,8 +363,8 @@ LIES = {
     "playhead-can-be-moved": Otherwise((resolve_timeline, "MOVES_THE_PLAYHEAD", ("edit",))),
     "clip-under-the-playhead-is-current": Otherwise((Timeline, "GetCurrentVideoItem", answers(None))),
     "selected-media-are-listed": Otherwise((Pool, "GetSelectedClips", answers(None))),
-    "clip-markers-count-from-the-clip": Otherwise((Item, "_range", lambda self: (3, 7))),
-    "media-marker-on-a-trimmed-clip": Otherwise((Pool, "_append", copies_markers)),
+    "clip-markers-count-from-the-media": Otherwise(clip_markers_from="clip"),
+    "clip-takes-markers-where-it-shows": Otherwise((Item, "_range", lambda self: (0, 4))),
     "timeline-markers-count-from-its-start": Otherwise((Timeline, "_range", lambda self: (86400, 90000))),
     "media-markers-count-from-its-first-frame": Otherwise((Media, "_range", lambda self: (1001, 1012))),
     "marker-ids-are-numbers": Otherwise((Item, "GetMarkers", answers({"1": {}}))),
