@@ -308,6 +308,18 @@ def test_when_a_property_is_not_known_then_no_frame_is_taken_for_another(shot, n
     assert read.frames == (1001, 1000 + shot.item.duration, 1)
 
 
+@pytest.mark.parametrize("path", ["bracket", "percent", "first"])
+def test_when_a_clip_was_renamed_then_its_files_are_found_by_its_path_however_that_is_written(make_shot, path):
+    shot = make_shot(file_path=path)
+    shot.machine.artist.rename(shot.media, "hero")
+    shot.machine.artist.trim(shot.item, head=2)
+
+    read = shot.host().read()
+
+    assert read.plate.path == shot.media.source and read.plate.offset == 0
+    assert read.frames == (FIRST + 2, LAST, 1)
+
+
 # 10. Pages
 
 
@@ -351,6 +363,16 @@ def test_when_clips_of_ours_are_deleted_then_it_is_on_the_edit_page_and_looked_a
     assert shot.machine.page == "color"
 
 
+def test_when_a_killed_script_had_placed_mattes_then_the_next_takes_them_back_from_any_page(shot, drawn):
+    show(shot, drawn, "track above")
+    facts = {"project": shot.machine.project.id, "timeline": shot.machine.project.timeline.id}
+    shot.leftovers.note("placed", **facts, folder=Path(drawn.format("v001")).parent.as_posix(), before=[])
+    shot.machine.artist.page("color")
+
+    assert shot.leftovers.put_back(shot.session) == ()
+    assert tracks(shot)["Matted"] == []
+
+
 # 11. What is not what it should be
 
 
@@ -363,10 +385,11 @@ def test_when_something_else_comes_where_an_object_should_then_it_is_none(answer
 def test_when_the_clip_has_other_mattes_then_ours_is_told_from_them_in_any_order(shot, drawn, name):
     theirs = f"/{name}/theirs.[0001-0012].exr"
     shot.media.mattes.append(theirs)
-    show(shot, drawn, "clip matte")
+    said = show(shot, drawn, "clip matte")
 
     (ours,) = set(shot.media.mattes) - {theirs}
     assert theirs in shot.media.mattes and f"[{FIRST}-{LAST}]" in ours
+    assert "is attached" in " ".join(said), said
 
 
 # 12. One thread, and patience
@@ -388,6 +411,34 @@ def test_when_a_job_renders_then_every_look_at_it_is_a_step_of_its_own(make_shot
         looks.append(len(asked(shot, "GetRenderJobStatus")))
 
     assert looks[-1] > 3 and max(np.diff(looks)) <= 2
+
+
+def test_when_the_interface_speaks_another_language_then_a_job_is_watched_no_longer(make_shot):
+    looks = []
+    for language in ("en", "de", "zh"):
+        shot = make_shot(language=language)
+        assert len(rendered(shot, 1001, 1002, 1003)) == 3
+        looks.append(len(asked(shot, "GetRenderJobStatus")))
+
+    assert looks[1] == looks[2] <= looks[0] + 1
+
+
+def test_when_the_artists_job_renders_then_ours_is_deleted_and_theirs_goes_on(shot):
+    project, artist = shot.session.project(), shot.machine.artist
+    folder = shot.folder / "matted-job"
+    folder.mkdir()
+    project.SetRenderSettings({"TargetDir": str(folder)})
+    project.AddRenderJob()
+    shot.leftovers.note("job", project=project.GetUniqueId(), folder=str(folder))
+    start = shot.machine.project.timeline.start
+    theirs = artist.other_job(shot.folder, first=start, last=start + 200)
+    artist.render(theirs)
+    while not project.IsRenderingInProgress():
+        pass
+
+    assert shot.leftovers.put_back(shot.session) == ()
+    assert list(shot.machine.project.queue.jobs) == [theirs]
+    assert project.IsRenderingInProgress() and not asked(shot, "StopRendering")
 
 
 # 5.4 The rest
