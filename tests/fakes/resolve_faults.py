@@ -37,12 +37,12 @@ def faults(
     machine_factory: Callable[[], Any],
     act: Callable[[Any], object],
     ways: Sequence[str] = WAYS,
-    every: int = 1,
+    turns: bool = False,
 ) -> Iterator[Tried]:
     """Run ``act`` once to count its calls, then once for each call and way of failing, each in a fresh machine.
 
-    ``act`` has to be told apart by its machine alone: what it leaves in folders goes under ``machine.folder``. Take
-    ``every`` third call where each run is slow.
+    ``act`` has to be told apart by its machine alone: what it leaves in folders goes under ``machine.folder``. With
+    ``turns`` each call fails in one of the ways only, by turns, where a run is slow.
 
     Raises:
         Exception: what ``act`` raises when nothing fails, and what it was refused (NotMeasured, ...) in any run.
@@ -51,8 +51,8 @@ def faults(
     before = len(machine.calls)
     act(machine)
     _refusals(machine)
-    for n in range(1, len(machine.calls) - before + 1, every):
-        for how in ways:
+    for n in range(1, len(machine.calls) - before + 1):
+        for how in [ways[n % len(ways)]] if turns else ways:
             yield _tried(machine_factory(), act, n, how)
 
 
