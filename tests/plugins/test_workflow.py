@@ -372,7 +372,7 @@ def test_when_there_is_no_keyframe_then_it_says_what_to_do(desk, host):
     flow.propagate()
     settle(desk)
 
-    assert flow.report.error and "Draw a roto" in flow.report.hint
+    assert flow.report.error and flow.report.hint == host.how_to_key
     assert host.rendered == []
 
 
@@ -518,7 +518,12 @@ def test_when_mattes_over_the_wire_are_ready_then_every_file_is_there(desk, host
     flow = desk.open(host)
     counts = []
     shown = host.show_mattes
-    host.show_mattes = lambda mattes: (shown(mattes), counts.append(len(mattes_in(tmp_path / "out" / "v001"))))
+
+    def counting(mattes):
+        counts.append(len(mattes_in(tmp_path / "out" / "v001")))
+        return shown(mattes)
+
+    host.show_mattes = counting
     flow.propagate()
     settle(desk)
 

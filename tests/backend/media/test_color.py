@@ -235,3 +235,21 @@ def test_when_the_exposure_is_no_number_of_stops_then_it_is_refused(exposure):
 
 def test_when_no_config_is_given_then_the_pinned_one_is_used():
     assert Config(None).name == BUILT_IN_CONFIG
+
+
+@pytest.mark.parametrize("name", ["srgb_tx", "sRGB - Texture"])
+def test_when_a_space_is_srgb_by_another_name_then_it_is_decoded_as_srgb_is_and_not_by_the_config(name):
+    config = Config(None)
+
+    assert config.linearise(config.find(name)) is srgb_to_linear
+
+
+@pytest.mark.parametrize("name", ["g22_rec709_tx", "g18_rec709_tx", "rec709_display", "ACEScct"])
+def test_when_a_space_is_near_srgb_then_it_is_not_taken_for_it(name):
+    config = Config(None)
+    try:
+        space = config.find(name)
+    except ColorError:
+        pytest.skip(f"this config has no {name}")
+
+    assert config.linearise(space) is not srgb_to_linear
