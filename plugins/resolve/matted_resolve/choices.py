@@ -40,6 +40,8 @@ class Choices:
         out: folder for the mattes, a whole path; '' for a folder of the clip's in the user's ``matted``.
         transport: ``auto``, ``paths`` or ``pixels``.
         again: how often the artist asked to have a rendered plate rendered again.
+        media_first: frame of the media's first frame at the last press, and
+        span: how long the clip was then with all there is before and after it; 0 before the first press.
     """
 
     objects: str = f"matte={ALPHA}"
@@ -52,6 +54,8 @@ class Choices:
     out: str = ""
     transport: str = "auto"
     again: int = 0
+    media_first: int = 0
+    span: int = 0
 
 
 _SHOWN = (
@@ -135,7 +139,8 @@ def choices_file() -> Path:
 def load(clip: str) -> Choices:
     """The choices for a clip, by its key; the last ones made when it has none of its own."""
     kept = _read()
-    return changed(Choices(), kept.get(clip) or {**(list(kept.values()) or [{}])[-1], "again": 0})
+    own = {"again": 0, "media_first": 0, "span": 0}
+    return changed(Choices(), kept.get(clip) or {**(list(kept.values()) or [{}])[-1], **own})
 
 
 def save(clip: str, choices: Choices) -> None:

@@ -345,7 +345,9 @@ def test_when_it_says_which_resolve_it_is_then_also_what_is_not_possible_there(t
 
 
 @pytest.mark.parametrize("times", [2, 0.5], ids=["larger", "smaller"])
-def test_when_the_timeline_scales_the_whole_picture_then_the_source_is_read_and_masks_are_of_its_size(shot, desk, times):
+def test_when_the_timeline_scales_the_whole_picture_then_the_source_is_read_and_masks_are_of_its_size(
+    shot, desk, times
+):
     shot.machine.artist.set_resolution(int(drawn_plate.WIDTH * times), int(drawn_plate.HEIGHT * times))
 
     flow = propagated(desk, shot.host())
@@ -364,3 +366,46 @@ def test_when_the_timeline_has_another_shape_then_the_plate_is_rendered_as_the_t
     image = oiio.ImageBuf(f"{flow.state.folder}/{flow.state.files[0]}" % FIRST)
     assert (image.spec().full_width, image.spec().full_height) == (drawn_plate.WIDTH, drawn_plate.WIDTH)
     assert not attached(shot) and any("Matted" in note for note in flow.report.notes), flow.report.notes
+
+
+def began(desk, host):
+    """A press whose job the daemon has, and which Resolve was not shown anything of yet."""
+    flow = desk.open(host)
+    flow.propagate()
+    settle(desk, until=lambda: flow.state.running and not flow.busy)
+    return flow
+
+
+def test_when_a_rendered_clip_is_trimmed_meanwhile_then_mattes_and_suggestions_stay_with_their_pictures(shot, desk):
+    flow = began(desk, shot.host(plate="rendered"))
+
+    shot.machine.artist.trim(shot.item, head=2, tail=1)
+    settle(desk)
+
+    (told,) = shot.media.mattes
+    pattern, first = told.rpartition("[")[0] + "%04d.exr", int(told.rpartition("[")[2][:4])
+    assert max(errors(pattern, frames=[first + 5], true=lambda number: drawn_plate.matte(FIRST + 5))) < 0.05
+    reasons = {FIRST + 2 + at: marker.note for at, marker in shot.item.markers.items() if marker.note}
+    assert reasons and reasons.items() <= dict(flow.suggestions).items()
+
+
+def test_when_a_rendered_clip_is_trimmed_then_its_frames_keep_their_numbers(shot, desk):
+    host = shot.host(plate="rendered")
+    propagated(desk, host)
+    before = host.card()
+
+    shot.machine.artist.trim(shot.item, head=2)
+
+    assert host.card().frames == (before.frames[0] + 2, before.frames[1])
+    flow = propagated(desk, host)
+    assert flow.state.frames == list(host.card().frames) and flow.state.keyframes == [before.frames[1]]
+
+
+def test_when_the_speed_is_changed_meanwhile_then_no_matte_is_shown_at_another_frame(shot, desk):
+    flow = began(desk, shot.host(plate="rendered"))
+
+    shot.machine.artist.retime(shot.item, 2)
+    settle(desk)
+
+    assert flow.state.job_state == "done" and not shot.media.mattes and not lemons(shot)
+    assert any("speed" in note for note in flow.report.notes), flow.report.notes

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable, NamedTuple
 from uuid import NAMESPACE_URL, uuid5
@@ -81,7 +81,7 @@ class Clip:
         colorspace: OpenColorIO name; None when the file says it best.
         frame_rate: of the timeline, frames a second as a fraction; None when Resolve does not say.
         track: video track, from 1.
-        media_first: frame of the media's first frame.
+        media_first: frame of the media's first frame, at the clip's speed.
         media_frames: how many frames the media has; 0 when frames of the media cannot be told from the clip's, as when
             it is retimed.
         notes: sentences for the artist.
@@ -89,6 +89,8 @@ class Clip:
             frame, as GetLeftOffset does (measured on Studio 21.0 by firstmate).
         fits_media: whether a picture of the clip shows what the media's does at the same place; not when the clip is
             moved, scaled, cropped or flipped.
+        span: frames the clip would last with all there is before and after it, or lasts where Resolve does not tell
+            that: another number once its speed is changed.
     """
 
     key: str
@@ -110,6 +112,7 @@ class Clip:
     notes: tuple[str, ...] = ()
     fits_media: bool = True
     markers_from: int = 0
+    span: int = 0
 
     @property
     def last(self) -> int:
@@ -132,6 +135,11 @@ class Clip:
     def timeline_frame(self, frame: int) -> int:
         """The timeline's number of a frame."""
         return self.record + frame - self.first
+
+    def counted_from(self, media_first: int) -> Clip:
+        """The same clip with the frames counted from another number of its media's first frame."""
+        by = media_first - self.media_first
+        return replace(self, first=self.first + by, media_first=media_first, offset=self.offset - by)
 
 
 class _Times(NamedTuple):
@@ -186,6 +194,7 @@ def read_clip(session: Session, item: TimelineItem, *, rendered: bool = False) -
         "track": session.track(key),
         "markers_from": int(times.left or 0),
         "fits_media": not look and _same_shape(ours, theirs) and not _scaled(ours, theirs, settings),
+        "span": _span(times),
     }
     notes = _notes(item)
     left = int(times.left or 0)
@@ -199,7 +208,7 @@ def read_clip(session: Session, item: TimelineItem, *, rendered: bool = False) -
             size=_told_size(ours, name),
             pixel_aspect=_timeline_aspect(settings),
             colorspace=space,
-            media_first=RENDERED_FIRST - (0 if timing else left),
+            media_first=RENDERED_FIRST - left,
             media_frames=0 if timing else count,
             notes=(*notes, *said),
             **shared,
@@ -324,6 +333,11 @@ def _miscounted(times: _Times, facts: Mapping[str, Any], found: files.Files, cou
     if times.right is None or abs(around - count) > 1e-3:
         return f"it is retimed: with all there is before and after, it lasts {around:g} frames, its media {count}."
     return ""
+
+
+def _span(times: _Times) -> int:
+    """Frames of the clip with all there is before and after it, as far as Resolve tells."""
+    return round((times.left or 0) + times.duration + (times.right or 0))
 
 
 def _look(item: TimelineItem, facts: Mapping[str, Any]) -> str:

@@ -91,7 +91,7 @@ class ResolveHost(ClipHost):
     @told
     def read(self) -> Asked:
         """The clip, its keyframe markers, and what the artist chose."""
-        item, clip = self._item(), self._read()
+        item, clip = self._item(), self._read_anew()
         self._looks, self._said = self._look(item, clip), ()
         objects = chosen.parse_objects(self.choices.objects)
         frames = self._frames(clip)
@@ -158,14 +158,14 @@ class ResolveHost(ClipHost):
         if not mattes.complete:
             return ()
         said = results.show(
-            self._session, self._item(), self._read(), mattes, self.choices.results, leftovers=self._leftovers
+            self._session, self._item(), self._as_pressed(), mattes, self.choices.results, leftovers=self._leftovers
         )
         return (*dict.fromkeys(self._said), *((said,) if said else ()))
 
     @told
     def show_marks(self, keyframes: Sequence[int], suggestions: Sequence[tuple[int, str]]) -> None:
         """Mark suggestions with markers of another colour, the reason in the note; keyframes have the artist's."""
-        self._said += marks.show(self._session, self._item(), self._read(), keyframes, suggestions)
+        self._said += marks.show(self._session, self._item(), self._as_pressed(), keyframes, suggestions)
 
     def show_status(self, sentence: str) -> None:
         """Nothing to see: the windows say it, a clip has no place for it."""
@@ -254,8 +254,39 @@ class ResolveHost(ClipHost):
         return self._session.item(self._key)
 
     def _read(self) -> Clip:
+        """The clip with its frames counted as at the last press, so that trimming a rendered clip moves none."""
+        return self._counted(self._clip())
+
+    def _read_anew(self) -> Clip:
+        """The clip at a press: files that are read have their own numbers."""
+        clip = self._clip()
+        clip = clip if clip.source else self._counted(clip)
+        if (clip.media_first, clip.span) != (self.choices.media_first, self.choices.span):
+            self.choices = replace(self.choices, media_first=clip.media_first, span=clip.span)
+            chosen.save(self._key, self.choices)
+        return clip
+
+    def _clip(self) -> Clip:
         clip = clips.read_clip(self._session, self._item(), rendered=self.choices.plate == chosen.PLATES[1])
         self.name = clip.name
+        return clip
+
+    def _counted(self, clip: Clip) -> Clip:
+        return clip.counted_from(self.choices.media_first) if clip.span == self.choices.span else clip
+
+    def _as_pressed(self) -> Clip:
+        """The clip, for what was made of it since the last press.
+
+        Raises:
+            HostError: nobody knows which of its frames are meant.
+        """
+        clip = self._read()
+        if self.choices.span and clip.span != self.choices.span:
+            raise HostError(
+                f"The speed or the length of {clip.name} was changed since Propagate was pressed: mattes and"
+                " suggestions are of other frames than it shows now.",
+                "Press Propagate again; the finished mattes stay in their folder.",
+            )
         return clip
 
     def _frames(self, clip: Clip) -> tuple[int, int]:
