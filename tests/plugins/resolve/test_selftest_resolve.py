@@ -363,7 +363,7 @@ LIES = {
     "playhead-can-be-moved": Otherwise((resolve_timeline, "MOVES_THE_PLAYHEAD", ("edit",))),
     "clip-under-the-playhead-is-current": Otherwise((Timeline, "GetCurrentVideoItem", answers(None))),
     "selected-media-are-listed": Otherwise((Pool, "GetSelectedClips", answers(None))),
-    "clip-markers-count-from-the-media": Otherwise(clip_markers_from="clip"),
+    "clip-markers-count-from-the-media": Otherwise((Item, "_marker_zero", lambda self: 0)),
     "clip-takes-markers-where-it-shows": Otherwise((Item, "_range", lambda self: (0, 4))),
     "timeline-markers-count-from-its-start": Otherwise((Timeline, "_range", lambda self: (86400, 90000))),
     "media-markers-count-from-its-first-frame": Otherwise((Media, "_range", lambda self: (1001, 1012))),
