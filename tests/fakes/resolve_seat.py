@@ -162,7 +162,7 @@ class DrawnSeat(Seat):
         self.thread = threading.get_ident()
         self.blocked = threading.Event()
         self.deleted, self.playhead, self.is_alive, self.removed = set(), 1001, True, 0
-        self.selected, self.page = (), "edit"
+        self.selected, self.page, self.timeline = (), "edit", "Timeline 1"
         self.journal = journal
         self.left = []
         self.was_left = journal.read_text().splitlines() if journal is not None and journal.exists() else []
@@ -188,7 +188,7 @@ class DrawnSeat(Seat):
     def about(self):
         self.here()
         return About(
-            "DaVinci Resolve Studio", "20.3.2", self.page, "Demo", "Timeline 1", ("One thing is not possible.",)
+            "DaVinci Resolve Studio", "20.3.2", self.page, "Demo", self.timeline, ("One thing is not possible.",)
         )
 
     def alive(self):

@@ -42,6 +42,7 @@ class Board:
         self._names: dict[str, str] = {}
         self._queue: deque[str] = deque()
         self._to_open: deque[str] = deque()
+        self._elsewhere: dict[str, None] = {}  # clips that are in no timeline that is open
         self._shots: tuple[Shot, ...] = ()
         self._said, self._hint, self._error = "", "", False
         self._diagnostics = ""
@@ -112,11 +113,13 @@ class Board:
         if self.remote.ended:
             self.disconnect()
             return True
+        before = [_host(flow).clip for flow in self._desk.opened]
         try:
             moved = self._desk.tick()
         except HostError as error:
             self._tell_error(error)
             moved = True
+        self._miss([key for key in before if self._flow(key) is None])
         if self._to_open:
             self._open_again(self._to_open.popleft())
             moved = True
@@ -126,6 +129,17 @@ class Board:
         elif watched and not self._desk.acting and time.monotonic() > self._next_look:
             self._look_again()
         return moved
+
+    def _miss(self, keys: list[str]) -> None:
+        """Tell of clips that went away while something was made for them: with their timeline, it may be."""
+        if keys:
+            self._elsewhere.update(dict.fromkeys(keys))
+            self._tell_error(
+                HostError(
+                    f"{', '.join(self._name(key) for key in keys)}: not in the timeline that is open.",
+                    "Mattes that are being made go on, and are shown once that timeline is open again.",
+                )
+            )
 
     def _look_again(self) -> None:
         try:
@@ -138,7 +152,9 @@ class Board:
         assert self.remote is not None
         began = time.monotonic()
         try:
-            self._about = about(self.remote)
+            before, self._about = self._about, about(self.remote)
+            if before is not None and before.timeline != self._about.timeline:
+                self._to_open.extend(key for key in self._elsewhere if key not in self._to_open)
             current = self.remote.ask("clips", tuple[str, ...], which="current")
             self._selected = self.remote.ask("clips", tuple[str, ...], which="selected")
             self._card = self._read_card(current[0]) if current else None
@@ -182,6 +198,7 @@ class Board:
         try:
             if self.remote is not None and self._flow(key) is None and RemoteHost(self.remote, key).stored():
                 self._open(key).attach()
+            self._elsewhere.pop(key, None)
         except Gone:
             pass
         except HostError as error:

@@ -216,6 +216,29 @@ def test_when_a_clip_is_deleted_then_the_window_goes_on(companions, inside):
     until(lambda: companion.view.clip.key == "b")
 
 
+def test_when_another_timeline_is_opened_then_it_is_said_and_the_mattes_are_shown_once_it_is_back(
+    companions, inside, daemon
+):
+    daemon.state.allowed = 2
+    companion, script = companions(), inside(clips=("a", "b"))
+    until(lambda: companion.view.clip is not None)
+    companion.press("propagate", key="b")
+    until(lambda: any("2 of 4" in shot.sentence for shot in companion.view.shots), lambda: companion.view)
+
+    script.seat.deleted.add("b")
+    script.seat.timeline = "Timeline 2"
+    daemon.state.allowed = 99
+    until(lambda: "not in the timeline" in companion.view.said, lambda: companion.view)
+    assert "B" in companion.view.said.upper().split()
+    companion.press("refresh")
+    until(lambda: companion.view.about.timeline == "Timeline 2")
+
+    script.seat.deleted.clear()
+    script.seat.timeline = "Timeline 1"
+    companion.press("refresh")
+    until(lambda: any("ready" in shot.sentence for shot in companion.view.shots), lambda: companion.view)
+
+
 def test_when_the_companion_dies_while_rendering_then_it_is_put_back_and_another_goes_on(companions, inside):
     first, script = companions(), inside(path=None)
     until(lambda: first.view.clip is not None)
