@@ -15,6 +15,8 @@ from fakes.nuke_rotopaint import artist_bezier
 from fakes.nuke_shot import NukeShot
 from fakes.running_daemon import files_in
 
+pytestmark = pytest.mark.slow  # most press buttons to the end, with a real daemon
+
 FRAMES = range(FIRST, LAST + 1)
 VERSIONS = [(14, 1, 8), (15, 1, 5), (16, 0, 9), (17, 0, 3)]
 

@@ -122,7 +122,7 @@ def test_when_a_bspline_is_filled_then_it_is_the_uniform_cubic_one(points):
 
     nearest = np.abs(found[:, None] - reference[None]).max(2).min(1)
     assert nearest.max() < 0.3
-    assert area(found) == pytest.approx(area(reference), abs=0.5)
+    assert area(found) == pytest.approx(area(reference), abs=1.5)  # a tenth of a pixel along the outline
 
 
 def test_when_coverage_becomes_values_then_level_and_inversion_count():
