@@ -23,6 +23,9 @@ from matted_resolve.seat import Seat
 _TURN = 0.05
 """Seconds to wait for a message before looking around."""
 
+_NEXT = 0.01
+"""Seconds to wait for what follows an answer at once: of a window that has few turns, each may take some of them."""
+
 _LOOKS = 3.0
 """Seconds between two looks whether Resolve is still there; three in vain end the script."""
 
@@ -148,6 +151,7 @@ class Script:
                 if message is None:
                     break
                 self._take(message)
+                wait = _NEXT
                 if time.monotonic() > end:
                     break
         except LinkError:

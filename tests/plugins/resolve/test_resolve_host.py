@@ -409,3 +409,13 @@ def test_when_the_speed_is_changed_meanwhile_then_no_matte_is_shown_at_another_f
 
     assert flow.state.job_state == "done" and not shot.media.mattes and not lemons(shot)
     assert any("speed" in note for note in flow.report.notes), flow.report.notes
+
+
+def test_when_a_long_clip_is_looked_at_then_resolve_is_asked_once_and_not_for_every_frame(shot):
+    host = shot.host(plate="rendered")
+    host.read()
+    host.signature(FIRST)
+    before = len(shot.machine.calls)
+
+    assert len({host.signature(frame) for frame in range(FIRST, FIRST + 5000)}) == 1
+    assert len(shot.machine.calls) == before

@@ -125,8 +125,8 @@ class ResolveHost(ClipHost):
         """All of the clip that can be read, as it was when an action last read it: the same at every frame. Its grade
         cannot be read, so the artist says when to render again.
         """
-        item = self._item()
-        self._looks = self._looks or self._look(item, self._read())
+        if not self._looks:
+            self._looks = self._look(self._item(), self._read())
         return self._looks
 
     def _look(self, item: TimelineItem, clip: Clip) -> str:
