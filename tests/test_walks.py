@@ -1,10 +1,11 @@
-"""ARCHITECTURE.md's two walks, walked: every step it names runs when a shot is propagated."""
+"""ARCHITECTURE.md's walks, walked: every step it names runs when a shot is propagated."""
 
 import importlib
 import inspect
 import re
 import sys
 import threading
+import time
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -13,8 +14,13 @@ from click.testing import CliRunner
 
 from fakes.drawn_shot import write_masks, write_plate
 from fakes.nuke_shot import NukeShot
+from fakes.resolve_shot import ResolveShot
+from fakes.resolve_walk import InResolve
 from fakes.running_daemon import DaemonHere
 from matted.cli import main
+from matted_plugin.daemon import Daemon
+from matted_resolve import link, script
+from matted_resolve.companion import Companion
 
 PAGE = (Path(__file__).parents[1] / "ARCHITECTURE.md").read_text("utf-8")
 MODULES = [
@@ -58,6 +64,15 @@ IN_NUKE = [
     "matted_plugin.workflow",
 ]
 """Those of the third walk; they need a Nuke to be imported in."""
+IN_RESOLVE = [
+    "matted_resolve.host.clip",
+    "matted_resolve.host.leftovers",
+    "matted_resolve.host.marks",
+    "matted_resolve.host.mattes",
+    "matted_resolve.host.rendering",
+    "matted_resolve.script",
+]
+"""Those of the fourth."""
 HERE_ALONE = {"batch.job.run"}
 """Named because it is the other way."""
 
@@ -152,6 +167,30 @@ def test_when_propagate_is_pressed_in_nuke_then_every_step_of_the_walk_runs(tmp_
             named = steps("Walk 3: a press in Nuke", IN_NUKE)
 
     assert len(named) >= 14, named
+    assert [name for name, code in named.items() if code not in seen] == []
+
+
+def test_when_propagate_is_pressed_in_resolve_then_every_step_of_the_walk_runs(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    with DaemonHere(tmp_path / "daemon") as daemon, noted() as seen:
+        daemon.client()
+        companion = Companion(lambda program: Daemon(program, file=daemon.file), link.contact_file())
+        thread = threading.Thread(target=companion.run)
+        thread.start()
+        try:
+            while link.read_contact(link.contact_file()) is None:
+                time.sleep(0.01)
+            with ResolveShot(tmp_path) as shot:
+                artist = InResolve(shot.machine)
+                assert script.main(shot.machine.resolve, shot.machine.fusion, shot.machine.bmd) == 0
+        finally:
+            companion.stop()
+            thread.join()
+    named = steps("Walk 4: a press in Resolve", IN_RESOLVE)
+
+    assert artist.done and shot.media.mattes
+    assert len(named) >= 7, named
     assert [name for name, code in named.items() if code not in seen] == []
 
 
