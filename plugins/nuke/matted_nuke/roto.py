@@ -2,7 +2,7 @@
 
 A frame is a keyframe when anything that makes the matte is keyed there: any member of any point, a transform of the
 shape or of a layer above it, or an attribute such as opacity. Facts: github shango/rotobridge, measured in Nuke 17.1
-("RB" and its probe's number), gathered in hosts.md 2.3. Nothing here changes the script: an attribute an element does
+("RB" and its probe's number). Nothing here changes the script: an attribute an element does
 not have is never asked for, because asking creates it (RB 62).
 """
 
@@ -30,7 +30,7 @@ _ATTRIBUTES = {
 """Attributes every element of the kind has (RB 40 and 76) and that change the matte."""
 
 _MANY = 0.6
-"""Above this share of the frames keys come from a tracker rather than from a hand (hosts.md 2.3, item 5)."""
+"""Above this share of the frames keys come from a tracker rather than from a hand."""
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,9 @@ uses is written down here.
 """
 
 from collections.abc import Mapping
-from typing import Any, Literal, NotRequired, TypedDict, overload
+from typing import Any, Literal, TypedDict, overload
+
+from typing_extensions import NotRequired
 
 PageName = Literal["media", "cut", "edit", "fusion", "color", "fairlight", "deliver"]
 TrackType = Literal["video", "audio", "subtitle"]
