@@ -20,6 +20,9 @@ SWITCHES.update(
         "ui_form": "property",  # fusion.UIManager is the manager ("property") or gives it when called ("call")
         "ui_timer": True,  # ui.Timer is there
         "step_loop": False,  # UIDispatcher.StepLoop is there
+        "ui_timeouts": "dispatcher",  # a Timeout comes to disp.On.Timeout ("dispatcher") or disp.On[its ID] ("named")
+        "ui_events": "asked for",  # other events than clicks come where Events names them, or "always"
+        "ui_close": "event",  # closing by the corner sends Close, or on Resolve 21 for macOS only hides ("silent")
         "ui_sets_signal": True,  # what a script sets sends Changed events as if the artist had done it
     }
 )
@@ -205,11 +208,18 @@ class Screen:
         self.send(element.window, id, event, item=RowHandle(self.machine, element.rows[row]), column=column)
 
     def close(self, id: str) -> None:
-        """Close a window by its corner: it stays until the script hides it."""
+        """Close a window by its corner: where it sends an event, it stays until the script hides it."""
         window = next(each for each in self.windows if each.id == id)
-        self.send(window, id, "Close")
+        if self.machine.switches.ui_close == "silent":
+            window.shown = False
+        else:
+            self.send(window, id, "Close")
 
     def send(self, window: Window | None, who: str, what: str, **more: Any) -> None:
+        element = window.element(who) if window is not None else None
+        events = (element.attrs["Events"] or {}) if element is not None else {what: True}
+        if self.machine.switches.ui_events == "asked for" and what != "Clicked" and not events.get(what):
+            return
         self.events.append((window, who, what, {"who": who, "what": what, **more}))
 
     def facts(self) -> dict[str, Any]:
@@ -266,7 +276,8 @@ class Screen:
             if timer.attrs.get("SingleShot"):
                 timer.running = False
             id = str(timer.attrs.get("ID", ""))
-            handler = self.handlers.get((id, "Timeout")) or self.handlers.get(("", "Timeout"))
+            named = self.machine.switches.ui_timeouts == "named"
+            handler = self.handlers.get((id if named else "", "Timeout"))
             if handler is not None:
                 self._call(handler, {"who": id, "what": "Timeout"})
         return bool(running)
@@ -428,7 +439,7 @@ class UIDispatcher(UIHandle):
 
 class UIWindow(UIHandle):
     CALLS = ("Show", "Hide", "Raise", "ActivateWindow", "Find", "GetItems", "RecalcLayout", "Resize")
-    ATTRS = ("ID", "WindowTitle", "Geometry", "WindowFlags", "StyleSheet", "Events", "MinimumSize")
+    ATTRS = ("ID", "WindowTitle", "Geometry", "WindowFlags", "StyleSheet", "Events", "MinimumSize", "Visible")
 
     def Show(self) -> None:
         self._model.shown = True
@@ -454,11 +465,15 @@ class UIWindow(UIHandle):
     def _special(self, name: str) -> Any:
         if name == "On":
             return On(self._machine, self._model)
+        if name == "Visible":
+            return self._model.shown
         return self._model.attrs.get(name) if name in type(self).ATTRS else NotImplemented
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name not in type(self).ATTRS:
             raise self._machine.refuse(f"UIWindow.{name} = {value!r}")
+        if name == "Visible":
+            self._model.shown = value
         self._machine.call(self, "__setattr__", self._model.attrs.__setitem__, (name, value))
 
 

@@ -26,11 +26,11 @@ class Shown:
             ui.Label({"ID": "Lamp", "Text": "no daemon"}),
             ui.HGroup({"Weight": 0}, [ui.Button({"ID": "Go", "Text": "Propagate"}), ui.HGap(0, 1.0)]),
             ui.CheckBox({"ID": "Tick", "Text": "again"}),
-            ui.ComboBox({"ID": "Route"}),
-            ui.SpinBox({"ID": "Count", "Minimum": 1, "Maximum": 9, "Value": 3}),
-            ui.LineEdit({"ID": "Objects", "Text": "hero=alpha"}),
+            ui.ComboBox({"ID": "Route", "Events": {"CurrentIndexChanged": True}}),
+            ui.SpinBox({"ID": "Count", "Minimum": 1, "Maximum": 9, "Value": 3, "Events": {"ValueChanged": True}}),
+            ui.LineEdit({"ID": "Objects", "Text": "hero=alpha", "Events": {"EditingFinished": True}}),
             ui.TextEdit({"ID": "Said", "ReadOnly": True}),
-            ui.Tree({"ID": "Shots"}),
+            ui.Tree({"ID": "Shots", "Events": {"ItemClicked": True}}),
             ui.TabBar({"ID": "Tabs"}),
         ]
         self.window = self.dispatcher.AddWindow({"ID": "Matted", "WindowTitle": "Matted"}, [ui.VGroup(rows)])
@@ -199,9 +199,12 @@ def test_when_a_window_is_closed_then_it_stays_until_the_script_hides_it(shown):
 # -- the loop
 
 
-def test_when_a_timer_runs_then_it_comes_back_until_it_is_stopped(shown):
+@pytest.mark.parametrize("where", ["dispatcher", "named"])
+def test_when_a_timer_runs_then_it_comes_back_until_it_is_stopped(where):
+    shown = Shown(machine_of(ui_timeouts=where))
     timer = shown.ui.Timer({"ID": "Poll", "Interval": 50})
-    shown.dispatcher.On.Poll.Timeout = lambda event: (
+    target = shown.dispatcher.On.Poll if where == "named" else shown.dispatcher.On
+    target.Timeout = lambda event: (
         shown.events.append(event),
         shown.dispatcher.ExitLoop() if len(shown.events) == 3 else None,
     )
@@ -213,6 +216,28 @@ def test_when_a_timer_runs_then_it_comes_back_until_it_is_stopped(shown):
     assert shown.machine.screen.facts()["timers"] == 1
     timer.Stop()
     assert shown.machine.screen.facts()["timers"] == 0
+
+
+def test_when_an_event_is_not_asked_for_then_only_clicks_come(machine):
+    shown = Shown(machine)
+    shown.items["Shots"].Events = {}
+    for what in ("ItemClicked", "ItemDoubleClicked"):
+        shown.listen("Shots", what)
+    tree = shown.items["Shots"]
+    tree.AddTopLevelItem(tree.NewItem())
+    machine.screen.pick("Shots", 0)
+    machine.screen.close("Matted")
+    shown.dispatcher.RunLoop()
+
+    assert shown.events == []
+
+
+def test_when_resolve_closes_a_window_without_a_word_then_it_is_no_longer_visible():
+    shown = Shown(machine_of(ui_close="silent"))
+    assert shown.window.Visible is True
+    shown.machine.screen.close("Matted")
+
+    assert shown.window.Visible is False and not shown.machine.screen.events
 
 
 def test_when_no_timer_is_named_then_one_callback_is_for_all(shown):

@@ -61,10 +61,11 @@ class Opened:
 
 
 @pytest.mark.parametrize("form", ["property", "call"])
-@pytest.mark.parametrize("loop", ["timer", "steps"])
-def test_when_studio_answers_then_its_window_shows_the_view(form, loop):
-    profile = Profile("studio", (20, 3, 2), ui_form=form, ui_timer=loop == "timer", step_loop=loop == "steps")
-    machine = Machine(profile)
+@pytest.mark.parametrize("loop", ["dispatcher", "named", "steps"])
+@pytest.mark.parametrize("close", ["event", "silent"])
+def test_when_studio_answers_then_its_window_shows_the_view(form, loop, close):
+    clock = {"ui_timer": False, "step_loop": True} if loop == "steps" else {"ui_timeouts": loop}
+    machine = Machine(Profile("studio", (21, 0, 0), ui_form=form, ui_close=close, **clock))
     opened = Opened(machine)
     texts = {}
 

@@ -1,8 +1,11 @@
 """The window in Resolve, where Studio lets a script show one: the same view and presses as the page in the browser.
 
-Resolve's UIManager is hardly documented. What is relied on here: elements by ``ui.Label({...})``, handlers by
-``window.On[id].Clicked``, and a ``Timer`` whose ``Timeout`` the loop calls (seen in public scripts, not measured). The
-loop keeps the script's only thread, so without a timer that fires the window is of no use: then the page is.
+Resolve's UIManager is hardly documented. What is relied on here was seen in public scripts: elements by
+``ui.Label({...})``, handlers by ``window.On[id].Clicked``, other events where ``Events`` names them. A ``Timer``'s
+``Timeout`` comes to ``dispatcher.On.Timeout``, in some versions to ``dispatcher.On[id].Timeout`` (TAPNext and
+MHL MediaManagement saw the first alone). On Resolve 21 for macOS a window may be closed without a Close event
+(S-Log MetaRaw). The loop keeps the script's only thread, so without a timer that fires the window is of no use: then
+the page is.
 """
 
 from __future__ import annotations
@@ -22,6 +25,8 @@ ID = "matted"
 TIMER = "matted_clock"
 INTERVAL = 50
 """Milliseconds between two turns."""
+_LOOKS = 10
+"""Turns between two looks whether the window is still there; two in vain end it."""
 SLOTS = 10
 """Choices there is room for."""
 
@@ -88,7 +93,8 @@ class Window:
         self._removing = False
         self._picked_frame: int | None = None
         self._turn: Callable[[], bool] = bool
-        self._turning = self._ticked = self._over = False
+        self._turning = self._over = self._was_seen = False
+        self._ticks = self._missed = 0
         self._window = dispatcher.AddWindow(
             {"ID": ID, "WindowTitle": "matted", "Geometry": [120, 120, 560, 760]}, _layout(ui)
         )
@@ -116,6 +122,7 @@ class Window:
         self._window.Show()
         try:
             if self._timer:
+                self._dispatcher.On.Timeout = self._tick
                 self._dispatcher.On[TIMER].Timeout = self._tick
                 self._timer.Start()
                 self._dispatcher.RunLoop()
@@ -126,7 +133,7 @@ class Window:
                     time.sleep(INTERVAL / 2000)
         finally:
             self.close()
-        return self._ticked
+        return self._ticks > 0
 
     def close(self) -> None:
         """Take it away."""
@@ -139,13 +146,22 @@ class Window:
     def _tick(self, event: Any = None) -> None:
         if self._turning or self._over:  # a dialog in Resolve may turn the loop within a turn
             return
-        self._ticked = self._turning = True
+        self._ticks += 1
+        self._turning = True
         try:
-            goes_on = self._turn()
+            goes_on = self._turn() and not self._is_gone()
         finally:
             self._turning = False
         if not goes_on:
             self._end()
+
+    def _is_gone(self) -> bool:
+        """Whether the artist closed the window and nobody said so."""
+        if self._ticks % _LOOKS == 1:
+            visible = asked(lambda: self._window.Visible)
+            self._was_seen = self._was_seen or visible is True  # else this Resolve does not tell
+            self._missed = self._missed + 1 if self._was_seen and visible is False else 0
+        return self._missed > 1
 
     def _end(self, event: Any = None) -> None:
         if not self._over:
@@ -276,10 +292,10 @@ def _layout(ui: Any) -> list[Any]:
                 _buttons(ui, "propagate", "cancel", "suggest"),
                 _buttons(ui, "propagate_selected", "propagate_marked"),
                 ui.Label({"ID": "work", "WordWrap": True, "Weight": 0}),
-                ui.Tree({"ID": "suggestions", "ColumnCount": 2, "HeaderHidden": True, "RootIsDecorated": False}),
+                _rows(ui, "suggestions", ItemClicked=True),
                 ui.Button({"ID": "dismiss", "Text": "Dismiss the chosen frame", "Weight": 0}),
                 *(_choice(ui, slot) for slot in range(SLOTS)),
-                ui.Tree({"ID": "shots", "ColumnCount": 2, "HeaderHidden": True, "RootIsDecorated": False}),
+                _rows(ui, "shots"),
                 ui.Label({"ID": "limits", "WordWrap": True, "Weight": 0}),
                 _buttons(ui, "render_again", "remove", "diagnostics"),
                 ui.TextEdit({"ID": "diagnostics_text", "ReadOnly": True, "Hidden": True}),
@@ -294,14 +310,21 @@ def _buttons(ui: Any, *names: str) -> Any:
     return ui.HGroup({"Weight": 0}, made)
 
 
+def _rows(ui: Any, name: str, **events: bool) -> Any:
+    """Rows of two columns."""
+    look = {"ColumnCount": 2, "HeaderHidden": True, "RootIsDecorated": False}
+    return ui.Tree({"ID": name, **look, "Events": events})
+
+
 def _choice(ui: Any, slot: int) -> Any:
     """Room for one choice: its label, and a list or a field, of which one is hidden."""
+    room = {"Hidden": True, "Weight": 0.7}
     return ui.HGroup(
         {"Weight": 0},
         [
             ui.Label({"ID": f"label{slot}", "Hidden": True, "Weight": 0.3}),
-            ui.ComboBox({"ID": f"pick{slot}", "Hidden": True, "Weight": 0.7}),
-            ui.LineEdit({"ID": f"text{slot}", "Hidden": True, "Weight": 0.7}),
+            ui.ComboBox({"ID": f"pick{slot}", **room, "Events": {"CurrentIndexChanged": True}}),
+            ui.LineEdit({"ID": f"text{slot}", **room, "Events": {"EditingFinished": True}}),
         ],
     )
 
