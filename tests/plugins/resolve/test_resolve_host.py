@@ -419,3 +419,18 @@ def test_when_a_long_clip_is_looked_at_then_resolve_is_asked_once_and_not_for_ev
 
     assert len({host.signature(frame) for frame in range(FIRST, FIRST + 5000)}) == 1
     assert len(shot.machine.calls) == before
+
+
+@pytest.mark.parametrize("keyed", [None, FIRST], ids=["at every keyframe", "at one of two"])
+def test_when_the_mask_is_black_at_every_keyframe_then_it_is_said_before_mattes_are_made(shot, desk, keyed):
+    shot.machine.artist.set_alpha_output(shot.item, lambda number: drawn_plate.matte(number) * (number == keyed))
+    before = facts(shot)
+    flow = desk.open(shot.host())
+
+    flow.propagate()
+    settle(desk)
+
+    assert flow.report.error == (keyed is None), flow.report
+    if keyed is None:
+        assert f"{FIRST}, {LAST}" in flow.report.sentence and not shot.media.mattes
+    assert facts(shot) == before

@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 import functools
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable, TypeVar, cast
 
+from matted_plugin import exr
 from matted_plugin.host import Asked, HostError, Mattes, Plate, Rendering, Renderings, Shape
 from matted_protocol.messages import MatteOptions, Settings
 from matted_resolve import choices as chosen
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from resolve_api import TimelineItem
 
 _Call = TypeVar("_Call", bound=Callable[..., Any])
+_Result = TypeVar("_Result")
 
 
 @contextlib.contextmanager
@@ -143,14 +145,20 @@ class ResolveHost(ClipHost):
         for channel, some in groupby(sorted(renderings, key=lambda one: one.channel or ""), lambda one: one.channel):
             wanted = tuple(some)
             work = Path(wanted[0].path).parent
-            if channel in (None, ALPHA):
+            if channel is None:
                 yield from rendering.frames(
-                    self._session, item, clip, wanted, alpha=channel == ALPHA, work=work, leftovers=self._leftovers
+                    self._session, item, clip, wanted, alpha=False, work=work, leftovers=self._leftovers
                 )
+            elif channel == ALPHA:
+                masks = rendering.frames(
+                    self._session, item, clip, wanted, alpha=True, work=work, leftovers=self._leftovers
+                )
+                yield from _masks(clip, masks)
             else:
-                self._said += yield from fusion.render(
+                rendered = fusion.render(
                     self._session, item, clip, wanted, channel, work=work, leftovers=self._leftovers
                 )
+                self._said += yield from _masks(clip, rendered)
 
     @told
     def show_mattes(self, mattes: Mattes) -> tuple[str, ...]:
@@ -310,6 +318,35 @@ class ResolveHost(ClipHost):
             return folder
         project = _plain(str(self._session.project().GetName()))
         return (Path.home() / "matted" / project / f"{_plain(self.name)}-{self._key[:6]}").as_posix()
+
+
+def _masks(
+    clip: Clip, rendered: Generator[Rendering | None, None, _Result]
+) -> Generator[Rendering | None, None, _Result]:
+    """Masks as they are rendered.
+
+    Raises:
+        HostError: in the end, when there is nothing in any of them.
+    """
+    frames: list[int] = []
+    is_empty = True
+    with contextlib.closing(rendered):
+        while True:
+            try:
+                one = next(rendered)
+            except StopIteration as end:
+                if frames and is_empty:
+                    raise HostError(
+                        f"{clip.name}: the mask is black at every keyframe ({', '.join(map(str, sorted(frames)))}).",
+                        "See that the mask reaches its output at these frames, or put the Mint markers where the"
+                        " object is in the picture.",
+                        frame=min(frames),
+                    ) from None
+                return cast("_Result", end.value)
+            if one is not None:
+                frames.append(one.frame)
+                is_empty = is_empty and not any(exr.read_pixels(one.path, (exr.channel_names(one.path)[0],))[2])
+            yield one
 
 
 def _plain(name: str) -> str:
