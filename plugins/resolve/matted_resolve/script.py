@@ -116,7 +116,8 @@ class Script:
 
     def _greet(self) -> None:
         about = self._seat.about()
-        self._say(f"matted {link.version()} in {about.product} {about.version}.")
+        page = f", {about.page.capitalize()} page" if about.page else ""
+        self._say(f"matted {link.version()} in {about.product} {about.version}{page}.")
         for line in about.limits:
             self._say(line)
 

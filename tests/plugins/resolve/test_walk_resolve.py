@@ -74,4 +74,5 @@ def test_when_the_installed_script_is_started_then_the_walk_goes_through(daemon,
     assert told["worst"] < 0.04 and len(told["mattes"]) == 1 and str(home / "matted") in told["mattes"][0]
     assert told["suggestions"] and told["reasons"]
     assert told["as before"] and told["saves"] == 0
-    assert version in told["lines"][0], told["lines"]
+    said = f"{'DaVinci Resolve Studio' if edition == 'studio' else 'DaVinci Resolve'} {version}, Color page."
+    assert told["lines"][0].endswith(said), told["lines"]
