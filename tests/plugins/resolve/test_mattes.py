@@ -22,6 +22,8 @@ from matted_resolve.host.session import Session
 
 SIZE = (drawn_plate.WIDTH, drawn_plate.HEIGHT)
 FRAMES = (1003, 1010)
+NAMED = f"A001_{FRAMES[0]}-{FRAMES[-1]}"
+"""How the files of clip mattes begin."""
 """What the clip shows, and what there are mattes of; its media has 1001 to 1012."""
 ROUTES = ("clip matte", "track above", "fusion")
 FORMS = ("percent", "bracket", "file")
@@ -180,7 +182,7 @@ def test_when_resolve_takes_one_form_alone_then_the_whole_sequence_is_attached_o
 
     assert len(seat.media.mattes) == 1
     assert len(shown_by(seat.media.mattes[0])) == 12
-    assert "A001_v001 is attached to A001 (hero)" in said
+    assert f"{NAMED}_v001 is attached to A001 (hero)" in said
 
 
 def test_when_a_clip_is_cut_out_of_its_media_then_each_frame_of_the_media_has_its_own_matte(seat):
@@ -233,10 +235,20 @@ def test_when_there_is_a_new_version_then_the_older_stays_beside_it(seat):
     said = seat.show("clip matte", seat.mattes("v002"))
 
     assert sorted(Path(path).name for path in seat.media.mattes) == [
-        "A001_v001.[1001-1012].exr",
-        "A001_v002.[1001-1012].exr",
+        f"{NAMED}_v001.[1001-1012].exr",
+        f"{NAMED}_v002.[1001-1012].exr",
     ]
-    assert "v001 stays attached" in said
+    assert f"{NAMED}_v001 stays attached" in said
+
+
+def test_when_a_media_is_cut_into_two_clips_then_their_mattes_have_names_of_their_own(seat):
+    for first, last in ((1003, 1006), (1007, 1010)):
+        seat.show("clip matte", seat.mattes(frames=(first, last)))
+
+    assert sorted(Path(path).name for path in seat.media.mattes) == [
+        "A001_1003-1006_v001.[1001-1012].exr",
+        "A001_1007-1010_v001.[1001-1012].exr",
+    ]
 
 
 def test_when_a_file_holds_several_objects_then_it_says_which_is_where(seat):

@@ -107,7 +107,7 @@ def lined_up(mattes: Sequence, first: int, count: int, start: int) -> Sequence:
     Args:
         mattes: EXR files numbered by frame.
         first: frame of the media's first frame.
-        count: frames of the media.
+        count: frames of the media; where the mattes are of some of them only, the files' names say of which.
         start: number of the media's first file; the first of the new files has it too.
 
     Raises:
@@ -115,8 +115,9 @@ def lined_up(mattes: Sequence, first: int, count: int, start: int) -> Sequence:
     """
     number = start if start >= 0 else 1
     version = version_of(mattes.pattern)
-    name = f"{mattes.name}_{version}" if version else mattes.name
-    told = {"mattes": PurePosixPath(mattes.pattern).name, "frames": [mattes.first, mattes.last],
+    is_part = (mattes.first, mattes.last) != (first, first + count - 1)  # a media may be cut into many clips
+    name = "_".join(filter(None, (mattes.name, f"{mattes.first}-{mattes.last}" if is_part else "", version)))
+    told = {"name": name, "mattes": PurePosixPath(mattes.pattern).name, "frames": [mattes.first, mattes.last],
             "first": first, "count": count, "start": number}  # fmt: skip
     beside = Path(mattes.folder)
     try:

@@ -13,7 +13,7 @@ from matted_resolve.host import clip_matte, loader, marks, pool, track_above
 from matted_resolve.host import leftovers as left
 from matted_resolve.host.clip_matte import NotTaken, Unfit
 from matted_resolve.host.made import NAME, Change, Made, changing, folder_of, listed, made_in, number, text
-from matted_resolve.host.matte_files import Sequence, objects_in, sequences, version_of
+from matted_resolve.host.matte_files import Sequence, objects_in, sequences
 from matted_resolve.host.pool import id_of, path_of
 from matted_resolve.host.session import asked, found, media_of
 
@@ -108,7 +108,7 @@ def _as_clip_mattes(
         f" ({_packed(mattes)}): on the Color page, right-click in the node graph and choose Add Matte."
     ]
     if older:
-        told.append(f"{listed(older)} stays attached beside it.")
+        told.append(f"{listed(older)} {'stays' if len(older) == 1 else 'stay'} attached beside it.")
     if clip.media_frames and any(one is files[name] for name, one in ready.items()):
         told.append(
             f"Its media is too long to line the mattes up with: type an offset of {mattes.frames[0] - clip.media_first}"
@@ -155,12 +155,12 @@ def _packed(mattes: Mattes) -> str:
 
 
 def _older(session: Session, media: MediaPoolItem, ready: dict[str, Sequence]) -> list[str]:
-    """The names of mattes of ours that are attached already, of other versions."""
+    """The names of mattes of ours that are attached already, of other versions and of other clips of the media."""
     made = made_in(session)
     now = {one.folder for one in ready.values()}
     ours = [path for path in clip_matte.attached(session, media) if made.is_ours(path)]
     others = [path for path in ours if folder_of(path) not in now]
-    return sorted({version_of(path.replace("\\", "/")) or path for path in others})
+    return sorted({path.replace("\\", "/").rpartition("/")[2].partition(".")[0] for path in others})
 
 
 # Taking back
