@@ -163,10 +163,11 @@ def test_when_the_same_is_shown_again_then_nothing_is_changed(seat):
 def test_when_the_artist_has_a_marker_there_then_it_stays_and_ours_is_left_out(seat):
     seat.artist.mark(seat.item, 4, "Red", name="fix me")
     before = seat.there
-    seat.show([(HEAD + 4, "it moves fast")])
+    said = seat.show([(HEAD + 4, "it moves fast")])
     seat.show([])
 
     assert seat.there == before
+    assert said == (f"Frame {HEAD + 4} suggested too; a marker of your own is there, and stays.",)
 
 
 def test_when_the_artist_made_a_suggestion_mint_then_it_is_a_keyframe_and_stays(seat):

@@ -393,6 +393,7 @@ def test_when_a_rendered_clip_is_trimmed_then_its_frames_keep_their_numbers(shot
     host = shot.host(plate="rendered")
     propagated(desk, host)
     before = host.card()
+    assert before.plate == "Rendered through Resolve: you chose to have it rendered."
 
     shot.machine.artist.trim(shot.item, head=2)
 

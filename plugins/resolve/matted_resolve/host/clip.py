@@ -176,7 +176,8 @@ def read_clip(session: Session, item: TimelineItem, *, rendered: bool = False) -
     look = _look(item, facts)
     ours, theirs = _setting_size(settings), _size(facts.get("Resolution"))
     why = (
-        timing
+        ("" if facts else found.why)
+        or timing
         or look
         or _scaled(ours, theirs, settings)
         or found.why

@@ -113,7 +113,14 @@ def show(
     there = markers(item)
     lost = sorted(frame for place, (frame, _) in wanted.items() if place not in there)
     hidden = sorted(frame for frame in asked_for if frame not in shown)
+    theirs = sorted(
+        frame
+        for place, (frame, _) in wanted.items()
+        if place in there and not is_suggestion(there[place]) and not is_keyframe(there[place])
+    )
     said = [f"Resolve took no marker for {_frames(lost)}."] if lost else []
+    if theirs:
+        said.append(f"{_frames(theirs)} suggested too; a marker of your own is there, and stays.")
     if hidden:
         said.append(f"{_frames(hidden)} suggested too, but the clip does not show it: no marker is there.")
     return tuple(said)

@@ -211,7 +211,7 @@ class ResolveHost(ClipHost):
         return Card(
             key=self._key,
             name=clip.name,
-            plate=f"Rendered through Resolve: {clip.why}." if clip.why else f"Read from {clip.source}.",
+            plate=f"Rendered through Resolve: {clip.why}" if clip.why else f"Read from {clip.source}.",
             frames=self._frames(clip),
             keyframes=tuple(keyframes),
             objects=objects,
