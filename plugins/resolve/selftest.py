@@ -1432,7 +1432,7 @@ def render_mode_is_told(bench: Bench) -> list[Any]:
     return seen
 
 
-@probe(README, "the plugin says that Resolve does not take the settings", just(True))
+@probe(README, "each is set alone, and job and files tell what was taken", just(True))
 def render_settings_are_taken(bench: Bench) -> Any:
     """SetRenderSettings answers True to the settings that the plugin sets."""
     project = bench.deliver()

@@ -32,6 +32,7 @@ SWITCHES.update(
         "render_numbers": "timeline",  # a single clip's files carry the "timeline" frame or count from "zero"
         "format_refusal": "lies",  # an unknown format or codec: True comes back and the old one stays; or "false"
         "settings_revert_format": True,  # a key that does not suit the format: True, and the preset's format is back
+        "settings_refuse": (),  # keys that do not suit pictures: False comes back, and nothing of the call is set
         "language": "en",  # of the interface, and so of JobStatus: "en", "de" or "zh"
         "slow_start": 1,  # polls before a started job says that it renders
         "frames_per_poll": 2,
@@ -534,6 +535,8 @@ class RenderQueue:
                 return False
         queue = self._model.queue
         deliver = queue.deliver
+        if deliver.form in PICTURES and set(settings).intersection(self._machine.switches.settings_refuse):
+            return False
         self._marks(settings)
         kept = {key: value for key, value in settings.items() if key not in ("MarkIn", "MarkOut")}
         if kept.get("ExportAlpha") and deliver.form not in CARRIES_ALPHA:

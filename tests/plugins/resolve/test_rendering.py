@@ -406,6 +406,19 @@ def test_when_the_interface_speaks_another_language_then_the_end_is_known_all_th
     assert seat.facts() == before
 
 
+@pytest.mark.parametrize("key", ["ExportVideo", "ExportAudio", "CustomName", "TargetDir", "MarkOut"])
+def test_when_resolve_refuses_a_setting_then_the_others_are_set_and_no_wrong_frame_is_taken(tmp_path, key):
+    seat = Seat(tmp_path / key, settings_refuse=(key,))
+    before = seat.facts()
+    numbers = (1001, 1002, 1003)
+    if key in ("TargetDir", "MarkOut"):
+        with pytest.raises(HostError):
+            seat.render(*numbers)
+    else:
+        assert [one.frame for one in seat.render(*numbers)] == list(numbers)
+    assert seat.facts() == before
+
+
 @pytest.mark.parametrize("padding", [4, 8])
 @pytest.mark.parametrize("numbers", ["timeline", "zero"])
 def test_when_files_are_numbered_otherwise_then_frames_are_told_by_order(tmp_path, numbers, padding):

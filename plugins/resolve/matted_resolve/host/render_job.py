@@ -149,32 +149,31 @@ class Jobs:
         return mine[0], token
 
     def _set(self, project: Project, preset: str, mode: int, folder: Path, marks: tuple[int, int]) -> None:
-        """Set the Deliver page, as far as it can be read back."""
+        """Set the Deliver page, as far as it can be read back; what is not set shows in the job and its files."""
         width, height = self._deliver.clip.size
-        settings: dict[str, Any] = {
-            "SelectAllFrames": False,
-            "MarkIn": marks[0],
-            "MarkOut": marks[1],
-            "TargetDir": str(folder),
-            "CustomName": "matted_",  # no digit at its end: the frame number follows
-            "ExportVideo": True,
-            "ExportAudio": False,
-            "FormatWidth": width,
-            "FormatHeight": height,
-            "ExportAlpha": self._alpha,
-        }
+        settings: list[dict[str, Any]] = [
+            {"SelectAllFrames": False, "MarkIn": marks[0], "MarkOut": marks[1]},
+            {"TargetDir": str(folder)},
+            {"CustomName": "matted_"},  # no digit at its end: the frame number follows
+            {"ExportVideo": True},
+            {"ExportAudio": False},
+            {"FormatWidth": width, "FormatHeight": height},
+            {"ExportAlpha": self._alpha},
+        ]
         if self._alpha:
-            settings["AlphaMode"] = 1  # straight
+            settings.append({"AlphaMode": 1})  # straight
         form, codec = self._format
         for _ in range(2):
             if preset:
                 project.LoadRenderPreset(preset)
             project.SetCurrentRenderMode(mode)
             project.SetCurrentRenderFormatAndCodec(form, codec)
-            took = project.SetRenderSettings(settings)
+            if not project.SetRenderSettings({key: value for some in settings for key, value in some.items()}):
+                for some in settings:  # one key that does not suit the format, and all may be refused
+                    project.SetRenderSettings(some)
             now = project.GetCurrentRenderFormatAndCodec()
             mode_now = sure(lambda: project.GetCurrentRenderMode())
-            if took and isinstance(now, dict) and _same(now, form, codec) and mode_now == mode:
+            if isinstance(now, dict) and _same(now, form, codec) and mode_now == mode:
                 return
         raise HostError(
             f"Resolve does not take the settings to render {self._deliver.clip.name} as EXR ({codec}).",
