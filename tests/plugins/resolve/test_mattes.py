@@ -821,3 +821,12 @@ def test_when_the_script_is_killed_at_any_call_then_the_next_one_takes_all_back(
 
         assert not told, (number, told)
         assert seat.facts() == before or alike(seat.facts()) == whole, number
+
+
+def test_when_many_clips_have_nothing_of_ours_then_removing_asks_little_of_each(seat):
+    clips = [seat.machine.artist.place(seat.media, record=1000 + 20 * number) for number in range(50)]
+    before = len(seat.machine.calls)
+
+    seat.remove()
+
+    assert len(seat.machine.calls) - before < 10 * len(clips)

@@ -7,6 +7,7 @@ import pytest
 from fakes.resolve import Machine, Profile
 from fakes.resolve_faults import faults
 from matted_plugin.host import Gone, HostError
+from matted_resolve.host import session as session_module
 from matted_resolve.host.session import Session, limits
 
 
@@ -156,6 +157,24 @@ def test_when_clips_are_asked_for_then_the_playhead_the_selection_and_the_marker
     assert session.current() == [items[1].id]
     assert session.selected() == [items[0].id, items[2].id]
     assert session.marked() == [items[1].id, items[2].id]
+
+
+def test_when_a_long_timeline_is_looked_at_again_then_not_every_clip_is_asked_again(machine, tmp_path, monkeypatch):
+    monkeypatch.setattr(session_module, "_KEPT", 1e9)
+    session, artist = Session(machine.resolve), machine.artist
+    media = [with_media(machine, tmp_path, name) for name in ("a.mov", "b.mov")]
+    items = [artist.place(media[number % 2], 30 * number) for number in range(40)]
+    artist.select(media[0])
+    assert session.selected() == [one.id for one in items[::2]]
+    before = len(machine.calls)
+
+    assert session.selected() == [one.id for one in items[::2]]
+    assert len(machine.calls) - before < 20
+
+    artist.delete(items[0])
+    assert session.selected() == [one.id for one in items[2::2]]
+    artist.select(media[1])
+    assert session.selected() == [one.id for one in items[1::2]]
 
 
 def test_when_nothing_is_there_then_nothing_is_chosen(machine):

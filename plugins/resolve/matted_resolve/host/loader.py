@@ -16,7 +16,7 @@ from matted_plugin import exr
 from matted_plugin.host import HostError
 from matted_resolve import comp_text
 from matted_resolve.host import leftovers as left
-from matted_resolve.host.made import NAME, Change, made_in, number, page_of, project_id, same_path, several, text
+from matted_resolve.host.made import NAME, Change, Made, made_in, number, page_of, project_id, same_path, several, text
 from matted_resolve.host.matte_files import Sequence
 from matted_resolve.host.pool import id_of
 from matted_resolve.host.session import asked, found, media_of
@@ -81,7 +81,7 @@ def build(session: Session, change: Change, item: TimelineItem, clip: Clip, file
     _verify(item, clip, files, start, combine, (name_of(loader), name_of(control), name_of(_tool(above))))
 
 
-def remove(session: Session, item: TimelineItem) -> bool:
+def remove(session: Session, item: TimelineItem, made: Made) -> bool:
     """Take our tools out of the clip's compositions, connecting what was on both sides; whether there were any.
 
     A composition that we made goes too, unless something was added to it.
@@ -94,7 +94,6 @@ def remove(session: Session, item: TimelineItem) -> bool:
         comp = found(lambda: item.GetFusionCompByIndex(index))  # noqa: B023 (called at once)
         if comp is not None and _strip(comp, keep=()):
             some = True
-    made = made_in(session)
     for entry in made.known("comp"):
         if entry["item"] == id_of(item):
             some = True

@@ -191,12 +191,12 @@ def remove_all(session: Session, item: TimelineItem) -> int:
     Raises:
         HostError: some of them stayed.
     """
-    ours = {place: marker for place, marker in markers(item).items() if _is_ours(marker)}
+    ours = _ours(item) or _ours(item)  # asked again, for an answer may be lost
     left = ours
-    for _ in range(2):
+    for _ in range(2 if ours else 0):
         for place, marker in left.items():
             _delete(item, place, marker)
-        left = {place: marker for place, marker in markers(item).items() if _is_ours(marker)}
+        left = _ours(item)
     if left:
         raise HostError(
             f"Resolve did not delete {len(left)} of the {len(ours)} markers that matted set.",
@@ -338,6 +338,10 @@ def _suggestion(frame: int) -> str:
 
 def _is_ours(marker: dict[str, Any]) -> bool:
     return str(marker.get("customData") or "").startswith(PREFIX)
+
+
+def _ours(item: TimelineItem) -> dict[int, dict[str, Any]]:
+    return {place: marker for place, marker in markers(item).items() if _is_ours(marker)}
 
 
 def _says(marker: dict[str, Any], frame: int, reason: str) -> bool:

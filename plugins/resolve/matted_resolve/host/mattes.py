@@ -69,8 +69,10 @@ def remove(session: Session, timeline: Timeline, *, leftovers: Leftovers) -> str
     gone: list[str] = []
     kept: list[str] = []
     with changing(session, leftovers) as change:
+        made = made_in(session)
+        seen: set[str] = set()
         for item in _every_clip(timeline):
-            _try(kept, lambda: _remove_of_clip(session, item, gone))  # noqa: B023 (called at once)
+            _try(kept, lambda: _remove_of_clip(session, item, made, seen, gone))  # noqa: B023 (called at once)
         _try(kept, lambda: _remove_placed(session, change, timeline, gone))
         _try(kept, lambda: _remove_media(session, change, gone, kept))
         _try(kept, lambda: _remove_presets(session, gone))
@@ -182,18 +184,21 @@ def _every_clip(timeline: Timeline) -> list[TimelineItem]:
     return [item for track in range(1, tracks + 1) for item in track_above.items(timeline, track)]
 
 
-def _remove_of_clip(session: Session, item: TimelineItem, gone: list[str]) -> None:
+def _remove_of_clip(session: Session, item: TimelineItem, made: Made, seen: set[str], gone: list[str]) -> None:
+    """``seen``: ids of the media whose mattes are off, for a media may have many clips."""
     clip_id = id_of(item)
     media = media_of(item)
     if media is not None:
-        made = made_in(session)
-        ours = [path for path in clip_matte.attached(session, media) if made.is_ours(path)]
-        if ours:
-            clip_matte.detach(session, media, ours)
-            gone.append("clip mattes")
+        media_id = id_of(media)
+        if media_id not in seen:
+            ours = [path for path in clip_matte.attached(session, media) if made.is_ours(path)]
+            if ours:
+                clip_matte.detach(session, media, ours)
+                gone.append("clip mattes")
+            seen.add(media_id)
         if _forget(media, f"matted.{clip_id}"):
             gone.append("what their metadata remembered")
-    if loader.remove(session, item):
+    if loader.remove(session, item, made):
         gone.append("Fusion tools")
     if marks.remove_all(session, item):
         gone.append("markers")

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import os
 import re
+import time
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Callable, Literal, TypeVar
 
 from matted_plugin.host import Gone, HostError
 
 if TYPE_CHECKING:
-    from resolve_api import MediaPool, MediaPoolItem, Project, Resolve, Timeline, TimelineItem
+    from resolve_api import MediaPool, MediaPoolItem, Project, ProjectManager, Resolve, Timeline, TimelineItem
 
 PREFIX = "matted:"
 """How the custom data of every marker of ours begins."""
@@ -26,6 +27,9 @@ OLDEST = (18, 5)
 """The oldest version the plugin is made for."""
 
 _BUSY = "Close any dialog that Resolve shows and wait until it is idle, then press again."
+
+_KEPT = 20.0
+"""How many times longer than it took to find them the selected clips are known: a long timeline takes seconds."""
 
 _T = TypeVar("_T")
 
@@ -53,6 +57,7 @@ class Session:
         self.studio = "studio" in self.product.lower()
         self.version = _version(resolve)
         self._places: dict[str, tuple[int, int]] = {}
+        self._selected: tuple[object, float, list[str]] = (None, 0.0, [])
 
     @property
     def page(self) -> str:
@@ -61,8 +66,12 @@ class Session:
 
     def alive(self) -> bool:
         """Whether Resolve really answers: one that hangs answers all but this (measured by davinci-resolve-mcp)."""
+        return self._manager() is not None
+
+    def _manager(self) -> ProjectManager | None:
+        """The project manager of a Resolve that really answers."""
         manager = found(lambda: self.resolve.GetProjectManager())
-        return bool(manager and mapped(lambda: manager.GetCurrentDatabase()))
+        return manager if manager and mapped(lambda: manager.GetCurrentDatabase()) else None
 
     def project(self) -> Project:
         """The open project.
@@ -70,10 +79,10 @@ class Session:
         Raises:
             HostError: Resolve does not answer, or no project is open.
         """
-        if not self.alive():
+        manager = self._manager()
+        if manager is None:
             raise HostError("Resolve does not answer.", _BUSY)
-        manager = found(lambda: self.resolve.GetProjectManager())
-        project = found(lambda: manager.GetCurrentProject()) if manager else None
+        project = found(lambda: manager.GetCurrentProject())
         if not project:
             raise HostError("No project is open in Resolve.", "Open the project, then run the script again.")
         return project
@@ -175,7 +184,13 @@ class Session:
         chosen = {key_of(media) for media in listed(lambda: pool.GetSelectedClips())} - {""}
         if not chosen:
             return []
-        return _in_order(item for _, _, item in _places(timeline) if key_of(media_of(item)) in chosen)
+        now, began = (key_of(timeline), frozenset(chosen), tuple(_sizes(timeline))), time.monotonic()
+        known, until, keys = self._selected
+        if known != now or began > until:
+            keys = _in_order(item for _, _, item in _places(timeline) if key_of(media_of(item)) in chosen)
+            ended = time.monotonic()
+            self._selected = (now, ended + _KEPT * (ended - began), keys)
+        return list(keys)
 
     def marked(self) -> list[str]:
         """The clips of the timeline that carry a keyframe or suggestion marker, in the timeline's order.
@@ -273,8 +288,8 @@ def media_of(item: TimelineItem) -> MediaPoolItem | None:
     return found(lambda: item.GetMediaPoolItem())
 
 
-def key_of(thing: TimelineItem | MediaPoolItem | None) -> str:
-    """The id of a clip; '' when it has none, as clips that Resolve could not place."""
+def key_of(thing: TimelineItem | Timeline | MediaPoolItem | None) -> str:
+    """The id of a clip or a timeline; '' when it has none, as clips that Resolve could not place."""
     for _ in range(2):
         key = asked(lambda: thing.GetUniqueId()) if thing else ""
         if isinstance(key, str) and key:
@@ -307,6 +322,12 @@ def _places(timeline: Timeline) -> Iterator[tuple[int, int, TimelineItem]]:
     for track in range(1, _whole(lambda: timeline.GetTrackCount("video")) + 1):
         for index, item in enumerate(listed(lambda: timeline.GetItemListInTrack("video", track))):  # noqa: B023
             yield track, index, item
+
+
+def _sizes(timeline: Timeline) -> Iterator[int]:
+    """How many clips there are on each video track."""
+    for track in range(1, _whole(lambda: timeline.GetTrackCount("video")) + 1):
+        yield len(listed(lambda: timeline.GetItemListInTrack("video", track)))  # noqa: B023 (called at once)
 
 
 def _in_order(items: Iterator[TimelineItem]) -> list[str]:
