@@ -54,6 +54,13 @@ def _matted():
         with open(path, "a", encoding="utf-8", errors="backslashreplace") as file:
             file.write(time.strftime("%Y-%m-%d %H:%M:%S") + " " + reason.rstrip() + "\n")
 
+    def tell(text):
+        """Print a line; the console may know ASCII alone."""
+        try:
+            print(text)
+        except UnicodeEncodeError:
+            print(text.encode("ascii", "backslashreplace").decode("ascii"))
+
     def start():
         bmd, fusion, resolve = given("bmd"), given("fusion", "fu", "app"), given("resolve")
         if resolve is None and bmd is not None:
@@ -76,10 +83,10 @@ def _matted():
     try:
         start()
     except Exception as error:
-        print("Matted: " + (getattr(error, "message", "") or type(error).__name__ + ": " + str(error)))
-        print(getattr(error, "hint", "") or INSTALL_AGAIN)
+        tell("Matted: " + (getattr(error, "message", "") or type(error).__name__ + ": " + str(error)))
+        tell(getattr(error, "hint", "") or INSTALL_AGAIN)
         try:
-            print("The details are in " + log(traceback.format_exc()))
+            tell("The details are in " + log(traceback.format_exc()))
         except OSError:
             traceback.print_exc()
 

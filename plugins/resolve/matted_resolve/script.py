@@ -52,6 +52,19 @@ class Window(Protocol):
         """Take it away."""
 
 
+def tell(text: str) -> None:
+    """Print a line into Resolve's console at once.
+
+    The console may know ASCII alone, for Resolve's library sets the locale to C (firstmate saw it), or be gone.
+    """
+    try:
+        print(text, flush=True)
+    except UnicodeEncodeError:
+        print(text.encode("ascii", "backslashreplace").decode("ascii"), flush=True)
+    except (OSError, ValueError):
+        pass
+
+
 MakeWindow = Callable[[Callable[[dict[str, Any]], None]], Optional[Window]]
 """Makes the window in Resolve; it is given what takes a press. None where Resolve shows none."""
 
@@ -73,7 +86,7 @@ class Script:
         command: Sequence[str],
         *,
         make_window: MakeWindow = lambda press: None,
-        say: Callable[[str], None] = print,
+        say: Callable[[str], None] = tell,
         log: Callable[[str], None] = lambda text: None,
     ) -> None:
         self._seat = seat
@@ -253,7 +266,7 @@ class Script:
                 self._link.send(message)
 
 
-def main(resolve: Any = None, fusion: Any = None, bmd: Any = None, *, say: Callable[[str], None] = print) -> int:
+def main(resolve: Any = None, fusion: Any = None, bmd: Any = None, *, say: Callable[[str], None] = tell) -> int:
     """Run matted in Resolve; the launcher gives what Resolve gave it. Returns 0 when all went well."""
     from matted_resolve.host import window
     from matted_resolve.host.seat import open_seat

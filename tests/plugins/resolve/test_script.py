@@ -1,6 +1,8 @@
 """The script inside Resolve and the companion, each in a thread, with a drawn seat and a stand-in daemon."""
 
+import io
 import json
+import sys
 import threading
 import time
 from contextlib import closing
@@ -18,7 +20,7 @@ from matted_resolve.answers import Answers
 from matted_resolve.companion import Companion, alone
 from matted_resolve.host import window
 from matted_resolve.host.session import Session
-from matted_resolve.script import Script
+from matted_resolve.script import Script, tell
 from matted_resolve.view import Press
 
 WAIT = 30.0
@@ -545,3 +547,12 @@ def test_when_the_window_breaks_then_the_page_goes_on(companions, inside, broken
     until(lambda: companion.view.clip.keyframes == (1001, 1002))
     assert any("no such element" in text for text in script.logged)
     script.leave()
+
+
+def test_when_the_console_knows_ascii_alone_or_is_gone_then_nothing_is_raised(monkeypatch):
+    console = io.TextIOWrapper(io.BytesIO(), encoding="ascii", newline="\n")
+    monkeypatch.setattr(sys, "stdout", console)
+    tell("Öffne plate_é.mov")
+    assert console.buffer.getvalue() == b"\\xd6ffne plate_\\xe9.mov\n"
+    console.close()
+    tell("still here")

@@ -8,7 +8,18 @@ from typing import TYPE_CHECKING, Any
 from matted_plugin.host import HostError
 from matted_resolve.host import leftovers as left
 from matted_resolve.host import pool
-from matted_resolve.host.made import NAME, Change, folder_of, made_in, number, page_of, project_id, several, text
+from matted_resolve.host.made import (
+    NAME,
+    Change,
+    folder_of,
+    made_in,
+    number,
+    page_of,
+    project_id,
+    same_path,
+    several,
+    text,
+)
 from matted_resolve.host.matte_files import Sequence
 from matted_resolve.host.pool import id_of, path_of
 from matted_resolve.host.session import asked, media_of
@@ -241,7 +252,7 @@ def _showing(timeline: Timeline, folder: str) -> list[tuple[int, TimelineItem]]:
         (track, item)
         for track in range(1, _count(timeline) + 1)
         for item in items(timeline, track)
-        if folder_of(path_of(media_of(item))) == folder
+        if same_path(folder_of(path_of(media_of(item))), folder)
     ]
 
 
