@@ -293,9 +293,13 @@ def test_when_the_timeline_shows_larger_media_whole_then_it_is_read_as_it_is(sea
     assert clip.source and clip.size == (3840, 2160) and clip.fits_media
 
 
-def test_when_the_timeline_shows_a_part_of_larger_media_then_it_is_rendered_and_says_why(seat):
+@pytest.mark.parametrize("where", ["timeline", "clip"])
+def test_when_the_timeline_shows_a_part_of_larger_media_then_it_is_rendered_and_says_why(seat, where):
     seat.artist.set_property(seat.media, "Resolution", "3840x2160")
-    seat.artist.set_setting("timelineInputResMismatchBehavior", "centerCrop")
+    if where == "timeline":
+        seat.artist.set_setting("timelineInputResMismatchBehavior", "centerCrop")
+    else:
+        seat.artist.resize(seat.item, Scaling=1)
     clip = seat.read()
 
     assert "3840x2160" in clip.why and clip.size == (1920, 1080) and not clip.fits_media

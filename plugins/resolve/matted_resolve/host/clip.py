@@ -56,6 +56,9 @@ _CHANGED = (
 FITTING = ("scaleToFit", "scaleToCrop", "stretch")
 """Settings by which the timeline shows the whole of a picture of its own shape, at whatever resolution."""
 
+_CROPPED = 1
+"""Scaling of a clip that shows its pixels one by one, whatever the timeline's setting (SCALE_CROP in the README)."""
+
 _NO_FILES = ("compound", "timeline", "fusion", "multicam", "generator", "title", "stereo")
 _RAW_CODEC = re.compile(r"raw|x-ocn|r3d|cineform", re.IGNORECASE)
 
@@ -175,11 +178,12 @@ def read_clip(session: Session, item: TimelineItem, *, rendered: bool = False) -
     timing = _timing(times, facts, settings, found, count)
     look = _look(item, facts)
     ours, theirs = _setting_size(settings), _size(facts.get("Resolution"))
+    scaled = _scaled(item, ours, theirs, settings)
     why = (
         ("" if facts else found.why)
         or timing
         or look
-        or _scaled(ours, theirs, settings)
+        or scaled
         or found.why
         or _gap(times, found)
         or ("you chose to have it rendered." if rendered else "")
@@ -194,7 +198,7 @@ def read_clip(session: Session, item: TimelineItem, *, rendered: bool = False) -
         "frame_rate": _frame_rate(settings),
         "track": session.track(key),
         "markers_from": int(times.left or 0),
-        "fits_media": not look and _same_shape(ours, theirs) and not _scaled(ours, theirs, settings),
+        "fits_media": not look and _same_shape(ours, theirs) and not scaled,
         "span": _span(times),
     }
     notes = _notes(item)
@@ -359,11 +363,18 @@ def _look(item: TimelineItem, facts: Mapping[str, Any]) -> str:
     return ""
 
 
-def _scaled(ours: tuple[int, int] | None, theirs: tuple[int, int] | None, settings: Mapping[str, str]) -> str:
+def _scaled(
+    item: TimelineItem, ours: tuple[int, int] | None, theirs: tuple[int, int] | None, settings: Mapping[str, str]
+) -> str:
     """Why masks that Resolve renders would not lie over the media's files: the timeline shows another part of them."""
     if ours is None or theirs is None or ours == theirs:
         return ""
-    if _same_shape(ours, theirs) and settings.get("timelineInputResMismatchBehavior") in FITTING:
+    own = (_twice(lambda: item.GetProperty(), dict) or {}).get("Scaling")
+    if (
+        _same_shape(ours, theirs)
+        and _number(own) != _CROPPED
+        and settings.get("timelineInputResMismatchBehavior") in FITTING
+    ):
         return ""
     return f"its {theirs[0]}x{theirs[1]} pixels do not fill the timeline's {ours[0]}x{ours[1]} as they are."
 
