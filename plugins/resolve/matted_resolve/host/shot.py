@@ -88,7 +88,8 @@ class ResolveHost(ClipHost):
     @property
     def place(self) -> str:
         """The project, by its id: it is no file."""
-        return str(self._session.project().GetUniqueId())
+        with speaking(self.name):
+            return str(self._session.project().GetUniqueId())
 
     @told
     def read(self) -> Asked:
