@@ -286,6 +286,14 @@ def test_when_resolve_moves_the_picture_then_the_plate_is_rendered_and_does_not_
     assert (clip.media_first, clip.media_frames) == (1001 - HEAD, COUNT)
 
 
+@pytest.mark.parametrize("value", ["On", "Ein", "开启"])
+def test_when_an_attribute_may_flip_the_picture_in_any_language_then_the_plate_is_rendered(seat, value):
+    seat.artist.set_property(seat.media, "H-FLIP", value)
+    clip = seat.read()
+
+    assert clip.source == "" and "H-FLIP" in clip.why and not clip.fits_media
+
+
 def test_when_the_timeline_shows_larger_media_whole_then_it_is_read_as_it_is(seat):
     seat.artist.set_property(seat.media, "Resolution", "3840x2160")
     clip = seat.read()

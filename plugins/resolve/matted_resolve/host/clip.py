@@ -46,12 +46,16 @@ _AT_REST: dict[str, float] = {
 }
 """What leaves a clip's picture where it is (Blackmagic's scripting README has the keys)."""
 
-_CHANGED = (
-    ("H-FLIP", "on"),
-    ("V-FLIP", "on"),
-    ("Enable Deinterlacing", "1"),
+_UNCHANGED = (
+    ("H-FLIP", ("", "off", "0", "false")),
+    ("V-FLIP", ("", "off", "0", "false")),
+    ("Enable Deinterlacing", ("", "0", "off", "false")),
 )
-"""Attributes of the media that make Resolve show another picture than the files hold."""
+"""Attributes of the media with which Resolve shows the picture that the files hold.
+
+Values are in the language of the interface (public scripts compare Type with words of several): one that is not known
+here may mean anything.
+"""
 
 FITTING = ("scaleToFit", "scaleToCrop", "stretch")
 """Settings by which the timeline shows the whole of a picture of its own shape, at whatever resolution."""
@@ -353,7 +357,7 @@ def _look(item: TimelineItem, facts: Mapping[str, Any]) -> str:
     moved = [name for name, rest in _AT_REST.items() if abs(_real(properties.get(name, rest)) - rest) > 1e-6]
     if moved:
         return f"it is moved, scaled, cropped or flipped in the timeline ({', '.join(moved)})."
-    changed = [name for name, value in _CHANGED if str(facts.get(name) or "").lower() == value]
+    changed = [name for name, rest in _UNCHANGED if str(facts.get(name) or "").lower() not in rest]
     if changed or (_number(facts.get("Super Scale")) or 1) > 1:
         return f"its clip attributes change the picture ({', '.join(changed) or 'Super Scale'})."
     if str(facts.get("Input Sizing Preset") or "None") != "None":
