@@ -24,7 +24,7 @@ class Disconnected(HostError):
     def __init__(self) -> None:
         super().__init__(
             "Resolve is no longer connected.",
-            "In Resolve choose Workspace > Scripts > Utility > Matted: it goes on from here. Jobs run on meanwhile.",
+            "In Resolve choose Workspace > Scripts > Matted: it goes on from here. Jobs run on meanwhile.",
         )
 
 
