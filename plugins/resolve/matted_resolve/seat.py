@@ -85,7 +85,9 @@ class Card:
 class ClipHost(Host):
     """One clip of the timeline."""
 
-    how_to_key = "Mask the subject on a frame or two, and put a Mint marker on the clip at each (the button Mark frame does)."
+    how_to_key = (
+        "Mask the subject on a frame or two, and put a Mint marker on the clip at each (the button Mark frame does)."
+    )
 
     @abstractmethod
     def card(self) -> Card:
