@@ -56,6 +56,7 @@ from matted_resolve import comp_text, files, link, polygon, start, timecode  # n
 from matted_resolve.host import clip as clips  # noqa: E402
 from matted_resolve.host import clip_matte, loader, made, marks, matte_files, render_job, rendering, track_above  # noqa: E402
 from matted_resolve.host import fusion as masks  # noqa: E402
+from matted_resolve.host import kept as kept_state  # noqa: E402
 from matted_resolve.host import leftovers as left  # noqa: E402
 from matted_resolve.host.deliver import RESTORE  # noqa: E402
 from matted_resolve.host.session import Session, asked, key_of, markers, numbered  # noqa: E402
@@ -1997,10 +1998,10 @@ def plugin_keeps_its_state(bench: Bench) -> list[Any]:
     item = bench.clip()
     text = json.dumps({"frames": list(range(4000)), "name": "é \\ ["})
     with data_aside(bench) as folder:
-        clips.store(bench.session, item, text)
-        kept = clips.stored(bench.session, item) == text
+        kept_state.store(bench.session, item, text)
+        kept = kept_state.stored(bench.session, item) == text
         aside = any(path.is_file() for path in folder.rglob("*"))
-        clips.store(bench.session, item, "")
+        kept_state.store(bench.session, item, "")
     return [kept, "a file" if aside else "metadata"]
 
 

@@ -11,7 +11,8 @@ from fakes.resolve import Machine, Profile
 from fakes.resolve_faults import faults
 from matted_plugin import state
 from matted_plugin.host import HostError
-from matted_resolve.host.clip import read_clip, store, stored
+from matted_resolve.host.clip import read_clip
+from matted_resolve.host.kept import store, stored
 from matted_resolve.host.session import Session
 
 FIRST, COUNT = 1001, 60

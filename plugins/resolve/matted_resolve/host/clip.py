@@ -6,18 +6,14 @@ others, and where they differ the plate is rendered, for then no frame has to be
 
 from __future__ import annotations
 
-import contextlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Callable, NamedTuple
-from uuid import NAMESPACE_URL, uuid5
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from matted_plugin.host import HostError, rate
-from matted_protocol.connection import data_folder
 from matted_resolve import colours, files
-from matted_resolve.host.session import asked, key_of, media_of
+from matted_resolve.host.session import key_of, media_of, twice, twice_real, twice_whole
 from matted_resolve.timecode import read_counting
 
 if TYPE_CHECKING:
@@ -170,7 +166,7 @@ def read_clip(session: Session, item: TimelineItem, *, rendered: bool = False) -
     Raises:
         HostError: its media is offline, or Resolve does not tell where it lies.
     """
-    name = str(_twice(lambda: item.GetName(), str) or "The clip")
+    name = str(twice(lambda: item.GetName(), str) or "The clip")
     settings = session.settings()
     facts = _facts(item)
     times = _times(item, name)
@@ -241,7 +237,7 @@ def read_clip(session: Session, item: TimelineItem, *, rendered: bool = False) -
 def _facts(item: TimelineItem) -> Mapping[str, Any]:
     """The properties of the clip's media; {} when it has none, as a title."""
     media = media_of(item)
-    return _twice(lambda: media.GetClipProperty(), dict) or {} if media else {}
+    return twice(lambda: media.GetClipProperty(), dict) or {} if media else {}
 
 
 def _files(facts: Mapping[str, Any]) -> files.Files:
@@ -264,8 +260,8 @@ def _times(item: TimelineItem, name: str) -> _Times:
     Raises:
         HostError: Resolve does not say, or there is nothing of it.
     """
-    start, end = _twice_whole(lambda: item.GetStart()), _twice_whole(lambda: item.GetEnd())
-    duration = _twice_whole(lambda: item.GetDuration())
+    start, end = twice_whole(lambda: item.GetStart()), twice_whole(lambda: item.GetEnd())
+    duration = twice_whole(lambda: item.GetDuration())
     if start is None or duration is None or duration < 1:
         raise HostError(
             f"Resolve does not tell where {name} lies in the timeline.",
@@ -276,9 +272,9 @@ def _times(item: TimelineItem, name: str) -> _Times:
     return _Times(
         start,
         duration,
-        _twice_real(lambda: item.GetLeftOffset(True)),
-        _twice_real(lambda: item.GetRightOffset(True)),
-        (_twice_whole(lambda: item.GetSourceStartFrame()), _twice_whole(lambda: item.GetSourceEndFrame())),
+        twice_real(lambda: item.GetLeftOffset(True)),
+        twice_real(lambda: item.GetRightOffset(True)),
+        (twice_whole(lambda: item.GetSourceStartFrame()), twice_whole(lambda: item.GetSourceEndFrame())),
     )
 
 
@@ -351,7 +347,7 @@ def _span(times: _Times) -> int:
 
 def _look(item: TimelineItem, facts: Mapping[str, Any]) -> str:
     """Why the clip's picture is not the media's; '' when it is, but for its resolution."""
-    properties = _twice(lambda: item.GetProperty(), dict)
+    properties = twice(lambda: item.GetProperty(), dict)
     if not properties:
         return "Resolve does not tell whether it is moved or scaled."
     moved = [name for name, rest in _AT_REST.items() if abs(_real(properties.get(name, rest)) - rest) > 1e-6]
@@ -373,7 +369,7 @@ def _scaled(
     """Why masks that Resolve renders would not lie over the media's files: the timeline shows another part of them."""
     if ours is None or theirs is None or ours == theirs:
         return ""
-    own = (_twice(lambda: item.GetProperty(), dict) or {}).get("Scaling")
+    own = (twice(lambda: item.GetProperty(), dict) or {}).get("Scaling")
     if (
         _same_shape(ours, theirs)
         and _number(own) != _CROPPED
@@ -409,7 +405,7 @@ def _handles(duration: int, left: int, count: int, found: files.Files) -> tuple[
 
 
 def _notes(item: TimelineItem) -> tuple[str, ...]:
-    if (_twice_whole(lambda: item.GetFusionCompCount()) or 0) < 1:
+    if (twice_whole(lambda: item.GetFusionCompCount()) or 0) < 1:
         return ()
     return (
         "The clip has a Fusion composition: if it moves or warps the picture, choose a rendered plate, so that masks "
@@ -466,83 +462,3 @@ def _real(told: object) -> float:
         return float(told) if isinstance(told, bool) else float(str(told))
     except ValueError:
         return {"true": 1.0, "false": 0.0}.get(str(told).lower(), 0.0)
-
-
-def _twice(call: Callable[[], Any], kind: type) -> Any:
-    """An answer of a kind; asked again when the first is none, so that one hiccup does not change what a clip is."""
-    for _ in range(2):
-        answer = asked(call)
-        if isinstance(answer, kind):
-            return answer
-    return None
-
-
-def _twice_real(call: Callable[[], Any]) -> float | None:
-    for _ in range(2):
-        answer = asked(call)
-        if isinstance(answer, (int, float)) and not isinstance(answer, bool):
-            return float(answer)
-    return None
-
-
-def _twice_whole(call: Callable[[], Any]) -> int | None:
-    told = _twice_real(call)
-    return None if told is None else int(told)
-
-
-# The state of a clip's job, which the project keeps
-
-
-def stored(session: Session, item: TimelineItem) -> str:
-    """The state as it was stored for this clip, or ''.
-
-    Raises:
-        HostError: Resolve does not answer.
-    """
-    try:
-        return _aside(session, item).read_text("utf-8")
-    except (OSError, UnicodeDecodeError):
-        media = media_of(item)
-        return str(_twice(lambda: media.GetThirdPartyMetadata(_slot(item)), str) or "") if media else ""
-
-
-def store(session: Session, item: TimelineItem, text: str) -> None:
-    """Keep the state in the metadata of the clip's media; '' takes it out.
-
-    A clip without media, an older Resolve (before 19.0.2) or one that cuts the text has no place for it: then it is
-    kept in a file of the user's.
-
-    Raises:
-        HostError: Resolve does not answer.
-    """
-    media, aside = media_of(item), _aside(session, item)
-    if media is not None:
-        if asked(lambda: media.GetThirdPartyMetadata(_slot(item))) != text:
-            asked(lambda: media.SetThirdPartyMetadata(_slot(item), text))
-        if (asked(lambda: media.GetThirdPartyMetadata(_slot(item))) or "") == text:
-            text = ""
-    with contextlib.suppress(OSError):
-        if not text:
-            aside.unlink()
-        else:
-            aside.parent.mkdir(parents=True, exist_ok=True)
-            beside = aside.with_name(f".{aside.name}.part")
-            beside.write_text(text, "utf-8")
-            beside.replace(aside)
-
-
-def _slot(item: TimelineItem) -> str:
-    """Where the state lies in the media's metadata: one media may lie in the timeline many times."""
-    return f"matted.{key_of(item)}"
-
-
-def _aside(session: Session, item: TimelineItem) -> Path:
-    """The file that keeps what the project cannot."""
-    project, key = session.project(), key_of(item)
-    id = _twice(lambda: project.GetUniqueId(), str)
-    if not key or not id:
-        raise HostError(
-            "Resolve does not tell which clip it is.", "Close any dialog that Resolve shows, then press again."
-        )
-    name = uuid5(NAMESPACE_URL, f"{id}/{key}").hex
-    return data_folder() / "plugins" / "resolve" / "clips" / f"{name}.json"

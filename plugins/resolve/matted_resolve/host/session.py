@@ -257,6 +257,30 @@ def asked(call: Callable[[], _T]) -> _T | None:
         return None
 
 
+def twice(call: Callable[[], Any], kind: type) -> Any:
+    """An answer of a kind; asked again when the first is none, so that one hiccup does not change what a clip is."""
+    for _ in range(2):
+        answer = asked(call)
+        if isinstance(answer, kind):
+            return answer
+    return None
+
+
+def twice_real(call: Callable[[], Any]) -> float | None:
+    """A number, asked for twice like that; None when it is none."""
+    for _ in range(2):
+        answer = asked(call)
+        if isinstance(answer, (int, float)) and not isinstance(answer, bool):
+            return float(answer)
+    return None
+
+
+def twice_whole(call: Callable[[], Any]) -> int | None:
+    """A whole number, asked for twice like that; None when it is none."""
+    told = twice_real(call)
+    return None if told is None else int(told)
+
+
 def found(call: Callable[[], _T | None]) -> _T | None:
     """The object Resolve answers; it is asked again when that is none, for an answer may be lost."""
     for _ in range(2):

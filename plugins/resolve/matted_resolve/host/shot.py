@@ -17,7 +17,7 @@ from matted_protocol.messages import MatteOptions, Settings
 from matted_resolve import choices as chosen
 from matted_resolve.choices import ALPHA, Choices
 from matted_resolve.host import clip as clips
-from matted_resolve.host import fusion, marks, rendering
+from matted_resolve.host import fusion, kept, marks, rendering
 from matted_resolve.host import mattes as results
 from matted_resolve.host.clip import Clip
 from matted_resolve.host.leftovers import Leftovers
@@ -191,12 +191,12 @@ class ResolveHost(ClipHost):
     @told
     def stored(self) -> str:
         """The state in the metadata of the clip's media."""
-        return clips.stored(self._session, self._item())
+        return kept.stored(self._session, self._item())
 
     @told
     def store(self, text: str) -> None:
         """Keep the state in the metadata of the clip's media."""
-        clips.store(self._session, self._item(), text)
+        kept.store(self._session, self._item(), text)
 
     # The windows
 
