@@ -86,10 +86,14 @@ class Companion:
             while not (self._stopped.is_set() or self._is_over()):
                 self._turn()
         finally:
+            with self._guard:  # whoever comes now is not taken any more
+                self._stopped.set()
             if link.read_contact(self._file) == contact:
                 self._file.unlink(missing_ok=True)
             listener.close()
             self._board.close()
+            if self._taken is not None:
+                self._taken.close()  # one that nobody has begun to listen to
             self._browser.close()
 
     def stop(self) -> None:
@@ -224,6 +228,8 @@ class Companion:
             is_ours = hello.get("hello") == self._version and hello.get("wire") == link.VERSION
             remote = Remote(connection, str(hello.get("program") or "resolve"), self._told)
             with self._guard:
+                if self._stopped.is_set():
+                    return
                 is_free = self._taken is None or self._taken.ended
                 if is_ours and is_free:
                     self._taken = remote

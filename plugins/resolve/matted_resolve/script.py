@@ -199,16 +199,17 @@ class Script:
         """Get hold of the companion; returns whether it takes us."""
         for _ in range(3):
             self._link = start.reach(self._command)
-            self._link.send(
-                {
-                    "hello": link.version(),
-                    "wire": link.VERSION,
-                    "program": self._seat.program,
-                    "pid": os.getpid(),
-                    "window": "page" if self._window is None else "resolve",
-                }
-            )
-            answer = self._link.receive(link.DEADLINE) or {}
+            hello = {
+                "hello": link.version(),
+                "wire": link.VERSION,
+                "program": self._seat.program,
+                "pid": os.getpid(),
+                "window": "page" if self._window is None else "resolve",
+            }
+            answer: dict[str, Any] = {}
+            with contextlib.suppress(LinkError):  # it was about to end: there will be another
+                self._link.send(hello)
+                answer = self._link.receive(link.DEADLINE) or {}
             if "welcome" in answer:
                 self._is_told = False
                 where = "in Resolve" if self._window is not None else f"in your browser: {answer['welcome']}"
@@ -222,7 +223,7 @@ class Script:
                 )
                 self._going = False
                 return False
-            self._await_end()  # of a companion of another version, which ends by itself
+            self._await_end()  # of a companion that is about to, as one of another version is
         raise LinkError("A companion of another version does not end. End it, or log out and in again, then try again.")
 
     def _await_end(self) -> None:

@@ -1,5 +1,6 @@
 """The whole walk, installed as an artist installs it, on the Pythons of Nuke 14, 15 and 16 and a real daemon process."""
 
+import contextlib
 import json
 import os
 import subprocess
@@ -11,6 +12,7 @@ import pytest
 from fakes import drawn_plate
 from fakes.drawn_plate import FIRST, LAST
 from fakes.running_daemon import DaemonProcess
+from matted_protocol.errors import DaemonError
 
 TESTS = Path(__file__).parents[2]
 ROOT = TESTS.parent
@@ -21,8 +23,10 @@ NUKES = {"14.1.8": "3.9", "15.1.5": "3.10", "16.0.9": "3.11"}
 
 @pytest.fixture(scope="module")
 def daemon(tmp_path_factory):
-    with DaemonProcess(tmp_path_factory.mktemp("daemon")) as running:
+    with DaemonProcess(tmp_path_factory.mktemp("daemon")) as running:  # the plugin starts it
         yield running
+        with contextlib.suppress(DaemonError):
+            running.client().shutdown()
 
 
 def check(told):

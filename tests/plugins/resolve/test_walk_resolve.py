@@ -1,5 +1,6 @@
 """The whole walk, installed as an artist installs it: menu script, companion and daemon are processes of their own."""
 
+import contextlib
 import json
 import os
 import subprocess
@@ -10,6 +11,7 @@ import pytest
 
 from fakes import drawn_plate
 from fakes.running_daemon import DaemonProcess
+from matted_protocol.errors import DaemonError
 
 TESTS = Path(__file__).parents[2]
 ROOT = TESTS.parent
@@ -22,8 +24,10 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 @pytest.fixture(scope="module")
 def daemon(tmp_path_factory):
-    with DaemonProcess(tmp_path_factory.mktemp("daemon")) as running:
+    with DaemonProcess(tmp_path_factory.mktemp("daemon")) as running:  # the plugin starts it
         yield running
+        with contextlib.suppress(DaemonError):
+            running.client().shutdown()
 
 
 def python_of(version, folder):
