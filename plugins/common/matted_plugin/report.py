@@ -49,3 +49,15 @@ class Pace:
 def counted(number: int, thing: str) -> str:
     """``1 frame``, ``2 frames``."""
     return f"{number} {thing}{'' if number == 1 else 's'}"
+
+
+def in_words(seconds: float | None) -> str:
+    """Time left in words: ``About 2 min left.``; '' for None."""
+    if seconds is None:
+        return ""
+    if seconds < 10:
+        return "A few seconds left."
+    if seconds < 90:
+        return f"About {round(seconds / 10) * 10} s left."
+    minutes = round(seconds / 60)
+    return f"About {minutes} min left." if minutes < 90 else f"About {minutes // 60} h {minutes % 60} min left."

@@ -24,6 +24,7 @@ except ImportError:  # Nuke 14 and 15
 from matted_nuke import log, start, vendor
 from matted_nuke.knobs import is_limited
 from matted_plugin.host import Gone, HostError
+from matted_plugin.report import in_words
 from matted_plugin.steps import on_worker
 
 _BUSY, _IDLE = 15, 200
@@ -579,7 +580,7 @@ class Panel(QtWidgets.QWidget):
     def _show_progress(self, flow: Any, report: Any) -> None:
         is_working = flow.busy or flow.state.running
         said = report.sentence if report.step or report.error else str(flow.host.group["status"].value())
-        self.status.say("" if report.error else f"{said} {_left(report.seconds_left)}".strip())
+        self.status.say("" if report.error else f"{said} {in_words(report.seconds_left)}".strip())
         done, total = (report.done, report.total) if is_working else (flow.state.done, flow.state.total or 1)
         self.bar.setMaximum(total)  # 0: a bar that only moves
         self.bar.setValue(min(done, total))
@@ -623,18 +624,6 @@ def _told(error: Any) -> str:
     """An error in an artist's words."""
     message = getattr(error, "message", "") or f"Something unexpected happened: {type(error).__name__}: {error}."
     return f"{message}\n{getattr(error, 'hint', '')}".strip()
-
-
-def _left(seconds: float | None) -> str:
-    """Time left in words: ``About 2 min left.``"""
-    if seconds is None:
-        return ""
-    if seconds < 10:
-        return "A few seconds left."
-    if seconds < 90:
-        return f"About {round(seconds / 10) * 10} s left."
-    minutes = round(seconds / 60)
-    return f"About {minutes} min left." if minutes < 90 else f"About {minutes // 60} h {minutes % 60} min left."
 
 
 def _show_objects(line: Any, told: str) -> None:

@@ -13,12 +13,12 @@ from typing import Callable
 from matted_plugin.daemon import Daemon
 from matted_plugin.desk import Desk
 from matted_plugin.host import Gone, HostError
-from matted_plugin.report import counted
+from matted_plugin.report import counted, in_words
 from matted_plugin.workflow import Workflow
 from matted_resolve import link, start
 from matted_resolve.remote import Disconnected, Remote, RemoteHost, about
 from matted_resolve.seat import About, Card
-from matted_resolve.view import Press, Shot, View, in_words
+from matted_resolve.view import Press, Shot, View
 
 _EVERY = 1.0
 """Seconds between two looks at the clip under the playhead, while a window is open and Resolve has nothing else to do

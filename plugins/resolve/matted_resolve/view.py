@@ -118,15 +118,3 @@ class View:
     hint: str = ""
     error: bool = False
     diagnostics: str = ""
-
-
-def in_words(seconds: float | None) -> str:
-    """Time left in words: ``About 2 min left.``; '' for None."""
-    if seconds is None:
-        return ""
-    if seconds < 10:
-        return "A few seconds left."
-    if seconds < 90:
-        return f"About {round(seconds / 10) * 10} s left."
-    minutes = round(seconds / 60)
-    return f"About {minutes} min left." if minutes < 90 else f"About {minutes // 60} h {minutes % 60} min left."

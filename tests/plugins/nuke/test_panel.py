@@ -314,20 +314,6 @@ def test_when_the_daemon_is_at_work_then_words_bar_and_time_left_say_how_far(des
     assert enabled(desk.panel) == ["cancel"]
 
 
-@pytest.mark.parametrize(
-    ("seconds", "said"),
-    [
-        (None, ""),
-        (4.2, "A few seconds left."),
-        (44.0, "About 40 s left."),
-        (150.0, "About 2 min left."),
-        (5460.0, "About 1 h 31 min left."),
-    ],
-)
-def test_when_time_is_left_then_it_is_said_in_words(desk, seconds, said):
-    assert desk.module._left(seconds) == said
-
-
 def test_when_mattes_are_made_then_every_button_of_the_panel_works(desk, tmp_path):
     flow = desk.make()
     with FakeDaemon(tmp_path / "daemon.json") as daemon:

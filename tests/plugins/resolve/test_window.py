@@ -14,7 +14,7 @@ from matted_resolve.browser import Browser
 from matted_resolve.host import window
 from matted_resolve.host.session import Session
 from matted_resolve.seat import About, Card, Choice
-from matted_resolve.view import PRESSES, Press, Shot, View, in_words
+from matted_resolve.view import PRESSES, Press, Shot, View
 from matted_resolve.wireform import from_wire, to_wire
 
 CARD = Card(
@@ -269,11 +269,3 @@ def test_when_many_threads_press_then_every_press_comes(page):
     for one in threads:
         one.join()
     assert pressed.qsize() == 8
-
-
-@pytest.mark.parametrize(
-    ("seconds", "words"),
-    [(None, ""), (3, "A few seconds left."), (31, "About 30 s left."), (120, "About 2 min left."), (7500, "About 2 h 5 min left.")],
-)  # fmt: skip
-def test_when_time_is_left_then_it_is_in_words(seconds, words):
-    assert in_words(seconds) == words
