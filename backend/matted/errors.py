@@ -3,12 +3,14 @@
     MattedError
     ├── PlateError      plate_missing · plate_unreadable · plate_size · plate_changed · frame_missing · frame_outside
     ├── MaskError       mask_missing · mask_unreadable · mask_size · object_name
-    ├── KeyframeError   no_keyframe · keyframe_outside
+    ├── KeyframeError   no_keyframe · keyframe_outside · keyframe_changed
     ├── ColorError      color_config · color_space
     ├── OutputError     output_unwritable · disk_full · output_format · job_running
     ├── WeightsError    weights_missing · weights_refused
     ├── DeviceError     device_missing · out_of_memory
+    ├── ClusterError    cluster_missing · cluster_lost · worker_missing · worker_refused · worker_lost · worker_failed
     ├── SettingError    bad_setting
+    ├── BatchError      job_file
     ├── RequestError    bad_message · bad_request · bad_buffer · unknown_type · version_mismatch · too_large · busy ·
     │                   not_allowed · path_outside · shot_missing · job_missing · matte_missing · spool_full ·
     │                   closing · internal
@@ -66,7 +68,7 @@ class MaskError(MattedError):
 class KeyframeError(MattedError):
     """The keyframes given do not allow the request."""
 
-    codes = frozenset({"no_keyframe", "keyframe_outside"})
+    codes = frozenset({"no_keyframe", "keyframe_outside", "keyframe_changed"})
 
 
 class ColorError(MattedError):
@@ -93,10 +95,24 @@ class DeviceError(MattedError):
     codes = frozenset({"device_missing", "out_of_memory"})
 
 
+class ClusterError(MattedError):
+    """The cluster does not answer, or its workers cannot do what is asked of them."""
+
+    codes = frozenset(
+        {"cluster_missing", "cluster_lost", "worker_missing", "worker_refused", "worker_lost", "worker_failed"}
+    )
+
+
 class SettingError(MattedError):
     """A setting is outside its range, or two settings contradict each other."""
 
     codes = frozenset({"bad_setting"})
+
+
+class BatchError(MattedError):
+    """A batch cannot be made as it was asked for."""
+
+    codes = frozenset({"job_file"})
 
 
 class RequestError(MattedError):
