@@ -1,0 +1,203 @@
+"""What runs on a worker of the cluster: a piece at a time, on a bench that stays warm between pieces.
+
+Only plain values travel: a piece comes as a mapping, and what became of it goes back as one.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import msgspec
+import torch
+
+import matted
+from matted.batch.bench import Bench
+from matted.batch.pieces import Piece, do
+from matted.batch.place import JobResult
+from matted.engine.session import FrameDone
+from matted.errors import ClusterError, MattedError
+from matted.weights import choose_device
+
+TELL_EVERY = 0.2
+"""Seconds between two steps a worker tells of: what is heard of a cluster must not grow with its size."""
+
+AT_WORK = ("executing", "long-running")
+"""States of a task that Dask still wants."""
+
+OPEN = ("running", "paused", "closing_gracefully")
+"""States of a worker that may finish what it is at."""
+
+
+class Warm:
+    """What a worker keeps between pieces.
+
+    Attributes:
+        turn: whoever holds it uses the bench; a worker with several threads still makes one piece at a time.
+        bench: the device and what is loaded on it; None until the first piece.
+        at_work: the pieces being made or about to be: the batch's topic and the piece's number.
+    """
+
+    def __init__(self) -> None:
+        self.turn = threading.Lock()
+        self.bench: Bench | None = None
+        self.at_work: set[tuple[str, int]] = set()
+
+
+_WARM: WeakKeyDictionary[Any, Warm] = WeakKeyDictionary()
+_LOOKING = threading.Lock()
+
+
+def probe() -> dict[str, str]:
+    """What must be the same on every machine for mattes to be the same."""
+    return {"matted": matted.__version__, "torch": torch.__version__}
+
+
+def perform(
+    plain: Mapping[str, Any], *, topic: str, number: int, device: str | None, alike: Mapping[str, str]
+) -> dict[str, Any]:
+    """Do one piece, on the worker this runs on.
+
+    Args:
+        plain: the piece, as ``Piece.plain`` says it.
+        topic: where to tell of steps.
+        number: which piece it is, for whoever listens.
+        device: where networks run; the fastest there is when None.
+        alike: what :func:`probe` says where the batch was started.
+
+    Returns:
+        ``worker`` and either ``result`` (None but for the last piece of a shot) or ``error``.
+    """
+    from distributed import get_worker
+
+    worker = get_worker()
+    warm, at = warmth(worker), (topic, number)
+    warm.at_work.add(at)
+    try:
+        with warm.turn:
+            teller = _Teller(worker, topic, number)
+            _check_alike(worker.address, alike)
+            result = _do(Piece.from_plain(plain), _bench(warm, device), teller)
+            return {"worker": worker.address, "result": plain_result(result) if result else None}
+    except MattedError as error:
+        return {"worker": worker.address, "error": plain_error(error)}
+    finally:
+        warm.at_work.discard(at)
+
+
+def at_work(topic: str, dask_worker: Any) -> int:
+    """How many pieces of a batch a worker is at; ``client.run`` hands it the worker."""
+    return sum(1 for theirs, _ in warmth(dask_worker).at_work.copy() if theirs == topic)
+
+
+def warmth(worker: Any) -> Warm:
+    """What this worker keeps; workers of one process each have their own."""
+    with _LOOKING:
+        return _WARM.setdefault(worker, Warm())
+
+
+def plain_result(result: JobResult) -> Any:
+    """A result as plain values."""
+    return msgspec.to_builtins(result, enc_hook=str)
+
+
+def result_from_plain(values: Any) -> JobResult:
+    """What :func:`plain_result` wrote down."""
+    return msgspec.convert(values, JobResult, dec_hook=lambda kind, value: kind(value))
+
+
+def plain_error(error: MattedError) -> dict[str, Any]:
+    """An error as plain values."""
+    path = None if error.path is None else str(error.path)
+    return {"code": error.code, "message": error.message, "hint": error.hint, "path": path, "frame": error.frame}
+
+
+def error_from_plain(values: Mapping[str, Any]) -> MattedError:
+    """What :func:`plain_error` wrote down, of the class that owns the code."""
+    given = {name: values[name] for name in ("message", "hint", "path", "frame")}
+    kind = next(kind for kind in MattedError.__subclasses__() if values["code"] in kind.codes)
+    return kind(values["code"], given.pop("message"), **given)
+
+
+class _Teller:
+    """Tells whoever runs the batch how a piece goes on, and hears whether it is still wanted."""
+
+    def __init__(self, worker: Any, topic: str, number: int) -> None:
+        self._worker = worker
+        self._topic = topic
+        self._number = number
+        self._key = worker.get_current_task()
+        self._told = time.monotonic()
+        self._tell(frame=None, done=0)
+
+    @property
+    def address(self) -> str:
+        """The worker's."""
+        return str(self._worker.address)
+
+    def step(self, step: FrameDone) -> None:
+        """Tell of a step, unless one was told of just now."""
+        now = time.monotonic()
+        if now - self._told >= TELL_EVERY or step.done == step.total:
+            self._told = now
+            self._tell(frame=step.frame, done=step.done)
+
+    def degraded(self, frame: int | None, message: str) -> None:
+        """Tell what the device gave up."""
+        self._tell(said=message)
+
+    def stopped(self) -> bool:
+        """Whether Dask has no more use for this: it was cancelled, nobody asks for it any more, the worker closes."""
+        task = self._worker.state.tasks.get(self._key)
+        return task is None or task.state not in AT_WORK or self._worker.status.name not in OPEN
+
+    def _tell(self, **told: Any) -> None:
+        self._worker.log_event(self._topic, {"number": self._number, "worker": self._worker.address, **told})
+
+
+def _do(piece: Piece, bench: Bench, teller: _Teller) -> JobResult | None:
+    _check_seen(piece.folder, teller)
+    return do(piece, bench=bench, on_step=teller.step, on_degraded=teller.degraded, stopped=teller.stopped)
+
+
+def _bench(warm: Warm, device: str | None) -> Bench:
+    if warm.bench is None:
+        warm.bench = Bench(choose_device(device))
+    return warm.bench
+
+
+def _check_alike(address: str, alike: Mapping[str, str]) -> None:
+    ours = probe()
+    if ours != alike:
+        raise unlike(address, ours, alike)
+
+
+def unlike(address: str, theirs: Mapping[str, str], ours: Mapping[str, str]) -> ClusterError:
+    """The error of a worker with other versions than those where the batch was started."""
+    what = ", ".join(
+        f"{name} {theirs.get(name)} instead of {ours[name]}" for name in ours if theirs.get(name) != ours[name]
+    )
+    return ClusterError(
+        "worker_refused",
+        f"The worker {address} has {what}; its mattes could differ.",
+        hint="Install the same versions on every machine of the cluster, and restart the worker.",
+    )
+
+
+def _check_seen(folder: Path, teller: _Teller) -> None:
+    """Refuse a worker that does not see the folder the job was given, rather than make a folder of its own there."""
+    try:
+        seen = folder in folder.parent.iterdir()  # makes a network disk look again
+    except OSError:
+        seen = False
+    if not seen:
+        raise ClusterError(
+            "worker_refused",
+            f"The worker {teller.address} does not see {folder}.",
+            hint="Every worker needs the disks of plates, masks and mattes, under the same paths.",
+            path=folder,
+        )
