@@ -5,14 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from matted.batch.job import Job, JobResult
 from matted.batch.score import Score, Scorer
 from matted.errors import PlateError
-from matted.media.mask import read_masks
-from matted.media.matte import MatteWriter, read_matte, read_object
+from matted.media.matte import MatteWriter, read_matte
 from matted.media.sequence import find_sequence
 from matted.media.sheet import Column, Sheet, draw_sheet, write_sheet
 
@@ -73,7 +69,7 @@ def make_sheet(job: Job, result: JobResult, path: Path, *, scores: Mapping[str, 
     )
     writer = MatteWriter(result.folder, objects=result.objects, settings=job.mattes, info=job.shot.plate.info)
     shown = choose_frames(sorted(result.confidence), keyframes, suggestions, count=COLUMNS)
-    columns = (Column(frame, job.shot.plate.read(frame), _read_mattes(writer, frame)) for frame in shown)
+    columns = (Column(frame, job.shot.plate.read(frame), writer.read(frame)) for frame in shown)
     write_sheet(path, draw_sheet(sheet, columns, count=max(len(shown), COLUMNS // 2)))
 
 
@@ -110,14 +106,3 @@ def _subtitle(job: Job, result: JobResult) -> str:
 def _in_words(score: Score) -> str:
     words = [f"J {score.j:.3f}", f"F {score.f:.3f}"]
     return "  ".join(words if score.edge_mad is None else [*words, f"edge {score.edge_mad:.3f}"])
-
-
-def _read_mattes(writer: MatteWriter, frame: int) -> NDArray[np.float32]:
-    """What a job wrote for one frame: (O, H, W), 0..1, whatever the layout."""
-    paths, objects, layout = writer.paths(frame), writer.objects, writer.settings.layout
-    if layout != "cryptomatte":
-        return np.stack([read_object(paths, objects, name, layout) for name in objects])
-    size = writer.info.size
-    picked = read_masks(paths[0], size=size, frame=frame)
-    absent = np.zeros(size[::-1], np.float32)
-    return np.stack([picked.get(name, absent) for name in objects])

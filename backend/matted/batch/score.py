@@ -99,12 +99,17 @@ def edge_mad(matte: Pixels, known: Pixels, *, width: int = EDGE_BAND) -> float |
     The edge is every pixel on the contour at 0.5 and every soft pixel (0.01 to 0.99) of ``known``; the band reaches
     ``width`` pixels around it.
     """
-    edge = _boundary(known >= 0.5) | ((known > 0.01) & (known < 0.99))
+    edge = edge_of(known)
     if not edge.any():
         return None
     window = _window(edge, width)
-    band = _dilate(edge[window], width)
+    band = grown(edge[window], width)
     return float(np.abs(matte[window] - known[window])[band].mean(dtype=np.float64))
+
+
+def edge_of(matte: Pixels) -> Mask:
+    """Where the edge of a (H, W) matte is: its contour at 0.5 and every soft pixel, 0.01 to 0.99."""
+    return _boundary(matte >= 0.5) | ((matte > 0.01) & (matte < 0.99))
 
 
 def temporal_difference(previous: Pixels, matte: Pixels, previous_known: Pixels, known: Pixels) -> float:
@@ -225,12 +230,12 @@ def _share_near(points: Mask, target: Mask, radius: int) -> float:
     return float(near.mean())
 
 
-def _dilate(mask: Mask, radius: int) -> Mask:
+def grown(mask: Mask, radius: int) -> Mask:
     """Grow the (H, W) mask by a disk of ``radius`` pixels."""
     height, width = mask.shape
     columns = np.arange(width)
     sums = _row_sums(mask)
-    grown = np.zeros_like(mask)
+    result = np.zeros_like(mask)
     for offset, reach in _disk_rows(radius):
         if abs(offset) >= height:
             continue
@@ -239,8 +244,8 @@ def _dilate(mask: Mask, radius: int) -> Mask:
             slice(max(0, offset), height + min(0, offset)),
             slice(max(0, -offset), height + min(0, -offset)),
         )
-        grown[target] |= span[source]
-    return grown
+        result[target] |= span[source]
+    return result
 
 
 def _row_sums(mask: Mask) -> npt.NDArray[np.int32]:

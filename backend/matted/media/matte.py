@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from matted.errors import MaskError, OutputError, SettingError
 from matted.media import cryptomatte
 from matted.media.image import Array, UnreadableError, Window, read_channels, read_image
+from matted.media.mask import read_masks
 from matted.media.plate import PlateHeader, PlateInfo
 
 LOSSLESS = frozenset({"none", "rle", "zip", "zips", "piz", "htj2k32", "htj2k256"})
@@ -147,6 +148,19 @@ class MatteWriter:
         for file in self._files:
             self._write_file(file, frame, clean, header)
         return self.paths(frame)
+
+    def read(self, frame: int) -> Array:
+        """Read a frame back: (O, H, W) float32, 0..1, over the display window, whatever the layout.
+
+        Raises:
+            MaskError: a file is absent or damaged.
+        """
+        paths, layout = self.paths(frame), self.settings.layout
+        if layout != "cryptomatte":
+            return np.stack([read_object(paths, self.objects, name, layout) for name in self.objects])
+        picked = read_masks(paths[0], size=self.info.size, frame=frame)
+        absent = np.zeros(self.info.size[::-1], np.float32)
+        return np.stack([picked.get(name, absent) for name in self.objects])
 
     def _plan(self) -> Iterator[_File]:
         layout, name = self.settings.layout, file_names([self.settings.name])[0]

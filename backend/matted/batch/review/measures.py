@@ -15,10 +15,11 @@ class FrameReview:
     Attributes:
         frame: the frame number.
         area: share of the picture the matte covers, 0..1, soft pixels counted by their value.
-        jump: how much more the area changes here than around here, as ``measures`` defines it; None where there is
-            nothing to compare with.
-        flicker: how much the edge changes that does not move with the plate, 0..1; None after a gap, at the start and
-            where there is no edge.
+        jump: how many times faster than around here the area changes into this frame, as
+            :func:`matted.batch.review.area.jumps` counts it; None where there is nothing to compare with.
+        flicker: how much the edge changes into this frame without the plate moving so, 0..1, as
+            :func:`matted.batch.review.flicker.edge_flicker` does; None after a gap, at the start and where there is no
+            edge, or none whose motion can be followed.
     """
 
     frame: int
@@ -33,13 +34,14 @@ class LeftOut:
 
     Attributes:
         frame: the keyframe.
-        j, f: region and boundary measure, 0..1, as in :mod:`matted.batch.score`.
-        edge_mad: edge difference, 0..1; None where the mask has no edge.
+        j, f: region and boundary measure, 0..1, as in :mod:`matted.batch.score`; None of an object that no other
+            keyframe shows.
+        edge_mad: edge difference, 0..1; None where the mask has no edge, too.
     """
 
     frame: int
-    j: tuple[float, ...]
-    f: tuple[float, ...]
+    j: tuple[float | None, ...]
+    f: tuple[float | None, ...]
     edge_mad: tuple[float | None, ...]
 
 
@@ -51,11 +53,13 @@ class Review:
         objects: in the order of every other tuple of numbers.
         frames: ascending.
         left_out: one a keyframe that has another one beside it, ascending.
+        keyframes: frames whose mattes are the artist's own, ascending.
     """
 
     objects: tuple[str, ...]
     frames: tuple[FrameReview, ...]
     left_out: tuple[LeftOut, ...]
+    keyframes: tuple[int, ...] = ()
 
     def plain(self) -> dict[str, Any]:
         """JSON values, as a sidecar keeps them."""
