@@ -139,7 +139,7 @@ class Cluster:
             self._inbox.put(partial(self._fail, shot, error))
         except Exception as error:
             LOG.exception("planning %s", shot.name)
-            self._inbox.put(partial(self._fail, shot, _failed(shot, "the planning", error)))
+            self._inbox.put(partial(self._fail, shot, _failed(f"{shot.name}: its planning", error)))
         else:
             self._inbox.put(partial(self._planned, shot, planned))
 
@@ -190,7 +190,7 @@ class Cluster:
 
     def _check_deaths(self, shot: Shot, task: Task) -> None:
         if task.deaths >= DEATHS and shot.name in self._open:
-            message = f"{task.deaths} workers were lost one after another while at {task.title} of {shot.name}."
+            message = f"{task.deaths} workers were lost one after another while at {task.piece}."
             hint = "The logs of the workers say why; often it is their memory limit. Finished frames stay."
             self._fail(shot, ClusterError("worker_lost", message, hint=hint))
 
@@ -340,8 +340,8 @@ class Cluster:
             task.deaths += 1
             self._check_deaths(shot, task)
             return
-        LOG.error("%s of %s", task.title, shot.name, exc_info=error)
-        self._refused(shot, task, _failed(shot, task.title, error), at)
+        LOG.error("%s", task.piece, exc_info=error)
+        self._refused(shot, task, _failed(str(task.piece), error), at)
 
     def _refused(self, shot: Shot, task: Task, error: MattedError, worker: str | None) -> None:
         """A worker could not do a piece: it is tried elsewhere, later, or not at all."""
@@ -356,7 +356,7 @@ class Cluster:
         elif error.code in ELSEWHERE and task.failed + 1 < TRIES:
             task.failed += 1
             shot.avoid |= {worker} if worker else set()
-            self._news.append(Said(shot.name, f"{worker or 'A worker'}: {error.message} It is tried elsewhere."))
+            self._news.append(Said(shot.name, f"{error.message} It is tried elsewhere."))
             return
         self._fail(shot, error)
 
@@ -419,8 +419,8 @@ class Cluster:
             self._fail_all(_stopped())
 
 
-def _failed(shot: Shot, what: str, error: BaseException) -> ClusterError:
-    message = f"{what.capitalize()} of {shot.name} ended with {type(error).__name__}: {error}."
+def _failed(what: str, error: BaseException) -> ClusterError:
+    message = f"{what} ended with {type(error).__name__}: {error}."
     return ClusterError("worker_failed", message, hint="The worker's log has more; this should be reported.")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ class Link:
         topics: what to listen to, and who hears it, on a thread of the connection's.
     """
 
-    def __init__(self, where: str, *, security: Any, topics: dict[str, Callable[[Any], None]]) -> None:
+    def __init__(self, where: str, *, security: Any, topics: Mapping[str, Callable[[Any], None]]) -> None:
         self.where = where
         self.client: Any = None
         self._security = security

@@ -22,7 +22,9 @@ ELSEWHERE = frozenset(
         "frame_missing",
         "mask_missing",
         "mask_unreadable",
+        "keyframe_changed",
         "color_config",
+        "version_mismatch",
         "worker_refused",
         "worker_failed",
     }
@@ -51,7 +53,7 @@ class Task:
         due: when to send it, in seconds of the monotonic clock.
         blocked: since when another matted holds its folder; None when none does.
         failed, deaths: how often it met an error, and a worker died over it.
-        done: steps.
+        done: how much of it is done, 0..1.
         finished: whether it is done.
     """
 
@@ -63,15 +65,8 @@ class Task:
     blocked: float | None = None
     failed: int = 0
     deaths: int = 0
-    done: int = 0
+    done: float = 0.0
     finished: bool = False
-
-    @property
-    def title(self) -> str:
-        """What people call the piece."""
-        if self.piece.kind == "segment":
-            return f"segment {self.piece.segment}"
-        return f"keyframe {self.piece.frame} left out" if self.piece.kind == "left_out" else "the finish"
 
     def unsend(self) -> None:
         """Forget that it was sent."""
@@ -109,7 +104,7 @@ class Shot:
     @property
     def done(self) -> int:
         """Steps done."""
-        return sum(task.piece.total if task.finished else min(task.done, task.piece.total) for task in self.tasks)
+        return sum(task.piece.total if task.finished else round(task.done * task.piece.total) for task in self.tasks)
 
     def ready(self) -> list[Task]:
         """The pieces that can be sent: the finish comes when all others are done."""

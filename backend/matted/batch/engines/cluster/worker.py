@@ -8,7 +8,6 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -81,10 +80,11 @@ def perform(
         with warm.turn:
             teller = _Teller(worker, topic, number)
             _check_alike(worker.address, alike)
-            result = _do(Piece.from_plain(plain), _bench(warm, device), teller)
+            asked = {"on_step": teller.step, "on_degraded": teller.degraded, "stopped": teller.stopped}
+            result = do(Piece.from_plain(plain), bench=_bench(warm, device), **asked)
             return {"worker": worker.address, "result": plain_result(result) if result else None}
     except MattedError as error:
-        return {"worker": worker.address, "error": plain_error(error)}
+        return {"worker": worker.address, "error": plain_error(error, worker.address)}
     finally:
         warm.at_work.discard(at)
 
@@ -110,10 +110,11 @@ def result_from_plain(values: Any) -> JobResult:
     return msgspec.convert(values, JobResult, dec_hook=lambda kind, value: kind(value))
 
 
-def plain_error(error: MattedError) -> dict[str, Any]:
-    """An error as plain values."""
+def plain_error(error: MattedError, worker: str) -> dict[str, Any]:
+    """An error as plain values; it says which worker met it."""
+    message = error.message if worker in error.message else f"{error.message} (On the worker {worker}.)"
     path = None if error.path is None else str(error.path)
-    return {"code": error.code, "message": error.message, "hint": error.hint, "path": path, "frame": error.frame}
+    return {"code": error.code, "message": message, "hint": error.hint, "path": path, "frame": error.frame}
 
 
 def error_from_plain(values: Mapping[str, Any]) -> MattedError:
@@ -132,19 +133,14 @@ class _Teller:
         self._number = number
         self._key = worker.get_current_task()
         self._told = time.monotonic()
-        self._tell(frame=None, done=0)
-
-    @property
-    def address(self) -> str:
-        """The worker's."""
-        return str(self._worker.address)
+        self._tell(frame=None, done=0.0)
 
     def step(self, step: FrameDone) -> None:
         """Tell of a step, unless one was told of just now."""
         now = time.monotonic()
         if now - self._told >= TELL_EVERY or step.done == step.total:
             self._told = now
-            self._tell(frame=step.frame, done=step.done)
+            self._tell(frame=step.frame, done=step.done / step.total)
 
     def degraded(self, frame: int | None, message: str) -> None:
         """Tell what the device gave up."""
@@ -157,11 +153,6 @@ class _Teller:
 
     def _tell(self, **told: Any) -> None:
         self._worker.log_event(self._topic, {"number": self._number, "worker": self._worker.address, **told})
-
-
-def _do(piece: Piece, bench: Bench, teller: _Teller) -> JobResult | None:
-    _check_seen(piece.folder, teller)
-    return do(piece, bench=bench, on_step=teller.step, on_degraded=teller.degraded, stopped=teller.stopped)
 
 
 def _bench(warm: Warm, device: str | None) -> Bench:
@@ -186,18 +177,3 @@ def unlike(address: str, theirs: Mapping[str, str], ours: Mapping[str, str]) -> 
         f"The worker {address} has {what}; its mattes could differ.",
         hint="Install the same versions on every machine of the cluster, and restart the worker.",
     )
-
-
-def _check_seen(folder: Path, teller: _Teller) -> None:
-    """Refuse a worker that does not see the folder the job was given, rather than make a folder of its own there."""
-    try:
-        seen = folder in folder.parent.iterdir()  # makes a network disk look again
-    except OSError:
-        seen = False
-    if not seen:
-        raise ClusterError(
-            "worker_refused",
-            f"The worker {teller.address} does not see {folder}.",
-            hint="Every worker needs the disks of plates, masks and mattes, under the same paths.",
-            path=folder,
-        )
