@@ -16,9 +16,11 @@ from types import TracebackType
 
 from matted.batch.bench import Bench
 from matted.batch.degrade import Ladder, Means, out_of_memory
+from matted.batch.earlier import origins, take_over
 from matted.batch.ledger import digest, read_sidecar, unwritable, write_sidecar
 from matted.batch.place import JobResult, Place, claim, find_place, read_confidence, read_result
 from matted.batch.recipe import Job
+from matted.batch.segments import Segment
 from matted.batch.shot import until
 from matted.batch.writing import WriteBehind
 from matted.engine.session import FrameDone, Session
@@ -46,6 +48,8 @@ class Run:
 
     Args:
         job: what to make.
+        segment: one of the job's, to be made alone; the whole job when None.
+        folder: the version folder claimed for the job; the one that is its own, or the next, when None.
         bench: what is warm on the device; one of its own when None.
         key: names the shot among those that stay warm on the bench; None keeps nothing of it.
         on_written: told ``(frame, confidence, files)`` once for every frame whose files are whole on disk: in
@@ -61,6 +65,8 @@ class Run:
         self,
         job: Job,
         *,
+        segment: Segment | None = None,
+        folder: Path | None = None,
         bench: Bench | None = None,
         key: str | None = None,
         on_written: Callable[[int, tuple[float, ...], tuple[Path, ...]], None] = lambda frame, confidence, files: None,
@@ -68,6 +74,8 @@ class Run:
     ) -> None:
         self.job = job
         self.state = RunState.WAITING
+        self._segment = segment
+        self._claimed = folder
         self._bench = bench or Bench()
         self._key = key
         self._on_written = on_written
@@ -100,11 +108,12 @@ class Run:
         Raises:
             PlateError: frame_missing, frame_outside, plate_changed.
             OutputError: job_running, output_unwritable, disk_full.
+            MattedError: the folder was claimed for another job, as :func:`matted.batch.recipe.refuse_another` says.
         """
         self._require(RunState.WAITING)
         if self._place is None:
             self.job = replace(self.job, shot=self.job.shot.pin())
-            self._place = find_place(self.job)
+            self._place = find_place(self.job, segment=self._segment, folder=self._claimed)
         place = self._place
         try:
             if not self._found_done(place):
@@ -147,12 +156,19 @@ class Run:
     def result(self) -> JobResult:
         """Suggest frames, write the sidecar and let go of what only an unfinished job needs.
 
+        Of a segment it says what is done; the whole job's own run does the rest.
+
         Raises:
             OutputError: output_unwritable, disk_full.
         """
         self._require(RunState.COMPLETE, RunState.DONE)
         place = self._place
         assert place is not None
+        if not place.is_whole:
+            self.close()
+            self.state = RunState.DONE
+            found = {frame: self._confidence[frame] for frame in place.frames}
+            return JobResult(place.folder, tuple(place.recipe["objects"]), found, (), len(self._made))
         if self.state is RunState.COMPLETE:
             try:
                 self._finish(place)
@@ -173,23 +189,26 @@ class Run:
 
     def _found_done(self, place: Place) -> bool:
         sidecar = read_sidecar(place.folder)
-        done = sidecar.get("state") == "done" and all(place.writer.complete(frame) for frame in place.frames)
-        if done:
+        whole = all(place.writer.complete(frame) for frame in place.frames)
+        done = sidecar.get("state") == "done" and whole
+        if done and (not place.is_whole or not self.job.review or "review" in sidecar):
             self._confidence = read_confidence(sidecar)
             self._whole = set(place.frames)
             self.state = RunState.DONE
-        return done
+            return True
+        return False
 
     def _go_on(self, place: Place) -> None:
         """Read what an earlier run left; from here on the folder is ours, and what a kill left half-written goes."""
-        for left in place.folder.rglob(".*.part"):
-            left.unlink(missing_ok=True)
         sidecar = read_sidecar(place.folder)
-        write_sidecar(place.folder, {**sidecar, "state": "running", "recipe": place.recipe})
-        noted = read_confidence(sidecar) | place.journal.read()
-        self._confidence = {
-            frame: noted[frame] for frame in place.frames if frame in noted and place.writer.complete(frame)
-        }
+        made_from = origins(self.job, place)
+        if place.is_whole:
+            place.tidy()
+            plate = self.job.shot.plate.sequence.pattern
+            begun = {"state": "running", "plate": plate, "recipe": place.recipe, "segments": made_from}
+            write_sidecar(place.folder, {**sidecar, **begun})
+        take_over(place, made_from, place.finished(sidecar))
+        self._confidence = place.finished(sidecar)
         self._whole = set(self._confidence)
         self.state = RunState.ACTIVE
 
@@ -217,10 +236,10 @@ class Run:
                 writing=writing,
                 key=self._key,
             )
-            finished = frozenset(self._whole)
-            with closing(session.propagate(place.frames, job=digest(place.recipe), finished=finished)) as steps:
+            finished = self._whole | (set(place.walked) - set(place.frames))
+            with closing(session.propagate(place.walked, job=digest(place.recipe), finished=finished)) as steps:
                 for step in steps:
-                    if step.confidence is not None:
+                    if step.confidence is not None:  # a keyframe beside a segment is told of, too, and is not ours
                         self._confidence.setdefault(step.frame, step.confidence)
                     writing.settle()
                     yield step
@@ -237,9 +256,7 @@ class Run:
         self._put_down()
         said = self._ladder.down(lack)
         self._confidence = {frame: self._confidence[frame] for frame in self._whole}
-        sidecar = read_sidecar(self._place.folder)
-        gave_up = [*sidecar.get("degraded", []), {"frame": lack.frame, "gave_up": self._ladder.means.gave_up}]
-        write_sidecar(self._place.folder, {**sidecar, "degraded": gave_up})
+        self._place.note({"frame": lack.frame, "gave_up": self._ladder.means.gave_up})
         self._on_degraded(lack.frame, said)
 
     def _put_down(self) -> None:
@@ -266,15 +283,16 @@ class Run:
     def _finish(self, place: Place) -> None:
         wanted = self.job.suggestions
         suggestions = self._suggest(wanted) if wanted else []
+        begun = read_sidecar(place.folder)
         sidecar = {
+            **{name: begun[name] for name in ("plate", "recipe", "segments")},
             "state": "done",
-            "recipe": place.recipe,
             "confidence": {str(frame): list(self._confidence[frame]) for frame in place.frames},
             "suggestions": [asdict(suggestion) for suggestion in suggestions],
         }
-        degraded = read_sidecar(place.folder).get("degraded")
-        if degraded:
-            sidecar["degraded"] = degraded
+        gave_up = place.gave_up()
+        if gave_up:
+            sidecar["degraded"] = gave_up
         write_sidecar(place.folder, sidecar)
         place.scratch.clear()
         place.lock.release()
@@ -299,6 +317,10 @@ class Run:
 def run(
     job: Job,
     *,
+    segment: Segment | None = None,
+    folder: Path | None = None,
+    bench: Bench | None = None,
+    key: str | None = None,
     on_step: Callable[[FrameDone], None] = lambda step: None,
     on_degraded: Callable[[int | None, str], None] = lambda frame, message: None,
     stopped: Callable[[], bool] = lambda: False,
@@ -307,6 +329,7 @@ def run(
 
     Args:
         job: what to make.
+        segment, folder, bench, key: as :class:`Run` has them.
         on_step: told of every step, on this thread.
         on_degraded: told, as by :class:`Run`, what was given up for lack of memory.
         stopped: asked after every step; when true the job stops and keeps what it has.
@@ -315,7 +338,7 @@ def run(
         Cancelled: ``stopped`` said so; the same job goes on later.
         MattedError: bad plate, keyframes, device or output, or another matted is at it; finished mattes stay.
     """
-    with Run(job, on_degraded=on_degraded) as making:
+    with Run(job, segment=segment, folder=folder, bench=bench, key=key, on_degraded=on_degraded) as making:
         with closing(making.steps()) as steps:
             for step in until(steps, stopped):
                 on_step(step)

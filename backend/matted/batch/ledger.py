@@ -6,6 +6,7 @@ import errno
 import hashlib
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -71,20 +72,27 @@ class Journal:
 
     def read(self) -> dict[int, tuple[float, ...]]:
         """Confidence by frame; a line that a kill cut short is left out."""
-        entries = {}
-        for line in self._path.read_text().splitlines() if self._path.exists() else ():
-            try:
-                frame, values = json.loads(line)
-            except ValueError:
-                continue
-            entries[int(frame)] = tuple(values)
-        return entries
+        return {int(frame): tuple(values) for frame, values in read_lines(self._path)}
 
     def add(self, frame: int, confidence: tuple[float, ...]) -> None:
         """Note a finished frame."""
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        with self._path.open("a") as journal:
-            journal.write(json.dumps([frame, confidence]) + "\n")
+        add_line(self._path, [frame, confidence])
+
+
+def read_lines(path: Path) -> list[Any]:
+    """The JSON values of a file, one a line; a line that a kill cut short is left out."""
+    found = []
+    for line in path.read_text("utf-8").splitlines() if path.exists() else ():
+        with suppress(ValueError):
+            found.append(json.loads(line))
+    return found
+
+
+def add_line(path: Path, value: Any) -> None:
+    """Add a JSON value to a file of them; the file and its folder are made when there are none."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a", encoding="utf-8") as lines:
+        lines.write(json.dumps(value, ensure_ascii=False) + "\n")
 
 
 def digest(values: Any) -> str:

@@ -80,7 +80,7 @@ class Request:
         Raises:
             PlateError, MaskError, KeyframeError, ColorError: as :meth:`shot`.
         """
-        return Job(self.shot(), self.out, weights, self.session, self.mattes, self.suggestions)
+        return Job(self.shot(), self.out, weights, self.session, self.mattes, self.suggestions, self.review)
 
     def plain(self) -> dict[str, Any]:
         """JSON values; :meth:`from_plain` makes the request of them again."""

@@ -218,7 +218,7 @@ def test_when_run_then_the_sidecar_and_the_files_say_what_made_them(tmp_path):
     assert set(sidecar["confidence"]) == {str(frame) for frame in range(FIRST, LAST + 1)}
     spec = oiio.ImageBuf(str(result.folder / "red" / "red.1005.exr")).spec()
     assert spec.get_string_attribute("matted/weights").startswith("colour")
-    assert spec.get_string_attribute("matted/job")
+    assert spec.get_string_attribute("matted/keyframes")
 
 
 def test_when_a_range_is_given_then_only_its_frames_are_made_with_all_keyframes(tmp_path):
