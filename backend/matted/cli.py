@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from matted import cli_daemon
+from matted import cli_daemon, cli_farm
 from matted.console import JSON, Progress, interruptible, json_option, number, say, say_suggestions, tell_error
 from matted.errors import MattedError
 from matted_protocol.errors import DaemonError
@@ -86,7 +86,7 @@ def main() -> None:
     """A few keyframe mattes in; a matte for every frame, and the frames worth masking next, out."""
 
 
-for _command in cli_daemon.COMMANDS:
+for _command in (*cli_daemon.COMMANDS, *cli_farm.COMMANDS):
     main.add_command(_command)
 
 

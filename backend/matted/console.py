@@ -79,7 +79,7 @@ class Progress:
 
 @contextmanager
 def interruptible() -> Iterator[Callable[[], bool]]:
-    """Within, Ctrl-C asks to stop after the frame at hand; a second Ctrl-C stops at once."""
+    """Within, Ctrl-C, or a farm's wish, asks to stop after the frame at hand; a second one stops at once."""
     asked = False
 
     def ask(number: int, frame: FrameType | None) -> None:
@@ -89,11 +89,12 @@ def interruptible() -> Iterator[Callable[[], bool]]:
         asked = True
         say("Stopping after this frame; Ctrl-C again stops at once.")
 
-    before = signal.signal(signal.SIGINT, ask)
+    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield lambda: asked
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _note_json(ctx: click.Context, option: click.Parameter, chosen: bool) -> bool:

@@ -1,0 +1,217 @@
+"""The commands that the hosts of a farm run: do pieces of a batch, keep a session's daemon, tell how it went."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from matted.console import Progress, interruptible, say, tell_error
+from matted.errors import MattedError
+from matted_protocol.connection import VARIABLE
+from matted_protocol.errors import DaemonError
+
+if TYPE_CHECKING:
+    from matted.batch.farm import Handout
+    from matted.batch.mapping import PathMap
+    from matted.batch.pieces import Piece
+    from matted.engine.session import FrameDone
+
+Work = Callable[["Piece", Callable[["FrameDone"], None], Callable[[], bool]], None]
+"""Does a piece; is told of steps by its second argument and asks the third one whether to stop."""
+
+PIECES_EXAMPLES = """\b
+Examples:
+  matted pieces bundle/pieces.json 0-5
+  matted pieces bundle/pieces.json 3-7,9 --path-mapping rules.json
+"""
+START_EXAMPLES = """\b
+Examples:
+  matted farm start /tmp/session
+"""
+STOP_EXAMPLES = """\b
+Examples:
+  matted farm stop /tmp/session
+"""
+REPORT_EXAMPLES = """\b
+Examples:
+  matted farm report bundle/pieces.json report.html
+  matted farm report bundle/pieces.json report.html --accept warn --path-mapping rules.json
+"""
+
+_file = click.argument("file", type=click.Path(path_type=Path))
+_folder = click.argument("folder", type=click.Path(path_type=Path))
+_path_mapping = click.option(
+    "--path-mapping",
+    type=click.Path(path_type=Path),
+    help="The farm's rules for paths (a file of the form pathmapping-1.0).",
+)
+_openjd = click.option("--openjd", is_flag=True, help="Tell the farm how it goes, in Open Job Description's words.")
+
+
+class Places(click.ParamType[list[int]]):
+    """Places in a list, as 3-7,9."""
+
+    name = "places"
+
+    def convert(self, value: str | list[int], param: click.Parameter | None, ctx: click.Context | None) -> list[int]:
+        """The places, in the order given."""
+        if isinstance(value, list):
+            return value
+        try:
+            ends = [[int(end) for end in part.split("-")] for part in value.split(",")]
+            if any(len(end) > 2 for end in ends):
+                raise ValueError
+        except ValueError:
+            self.fail(f"'{value}' is not a list of pieces like 3-7,9", param, ctx)
+        return [place for end in ends for place in range(end[0], end[-1] + 1)]
+
+
+class Told:
+    """What a person, and where asked the farm, is told meanwhile.
+
+    Args:
+        openjd: whether to speak to a farm, in the words of Open Job Description ("How Jobs Are Run", Stdout messages).
+    """
+
+    def __init__(self, openjd: bool) -> None:
+        self.total = 0
+        self._openjd = openjd
+        self._done = 0
+        self._bar = Progress(silent=openjd)
+        self._percent = -1
+
+    @contextmanager
+    def __call__(self) -> Iterator[None]:
+        """Within, progress is shown, and an error that ends the command is told to the farm."""
+        try:
+            with self._bar:
+                yield
+        except (MattedError, DaemonError) as error:
+            self._farm("fail", f"{error.message} {error.hint}")
+            raise
+
+    def status(self, text: str) -> None:
+        """What is being done."""
+        self._farm("status", text)
+        say(text)
+
+    def step(self, step: FrameDone) -> None:
+        """A piece has come a step further."""
+        self._bar.step(step)
+        self._show(self._done + step.done)
+
+    def done(self, size: int) -> None:
+        """A piece of ``size`` steps has ended."""
+        self._done += size
+        self._show(self._done)
+
+    def failure(self, error: MattedError | DaemonError) -> None:
+        """A piece could not be done, and others go on."""
+        self._farm("fail", f"{error.message} {error.hint}")
+        tell_error(error, as_json=False)
+
+    def environment(self, name: str, value: str) -> None:
+        """A variable that every later task of the session gets."""
+        self._farm("env", f"{name}={value}")
+
+    def _show(self, done: int) -> None:
+        percent = min(100, 100 * done // max(self.total, 1))
+        if percent > self._percent:
+            self._percent = percent
+            self._farm("progress", str(percent))
+
+    def _farm(self, word: str, text: str) -> None:
+        if self._openjd:
+            print(f"openjd_{word}: {' '.join(text.splitlines())}", flush=True)
+
+
+@click.command(epilog=PIECES_EXAMPLES)
+@_file
+@click.argument("which", type=Places())
+@_path_mapping
+@click.option("--weights", default="", help="Where this host has the weights, or their name [what the batch names].")
+@click.option("--device", help="cuda, cuda:1, mps or cpu [the best one here]; works in this process.")
+@_openjd
+def pieces(
+    file: Path, which: list[int], path_mapping: Path | None, weights: str, device: str | None, openjd: bool
+) -> None:
+    """Do the pieces WHICH of the batch in FILE: by the daemon that $MATTED_CONNECTION_FILE names, or here.
+
+    What is done already is not made again. A piece that cannot be done does not keep the others from being done.
+    """
+    told, failed = Told(openjd), 0
+    with told(), interruptible() as stopped:
+        handout, paths = _read(file, path_mapping)
+        told.total = sum(handout.total(place) for place in which)
+        with _worker(device, told) as work:
+            for place in which:
+                try:
+                    piece = handout.piece(place, paths, weights=weights)
+                    told.status(str(piece))
+                    work(piece, told.step, stopped)
+                except (MattedError, DaemonError) as error:
+                    if error.code == "cancelled":
+                        raise
+                    told.failure(error)
+                    failed += 1
+                told.done(handout.total(place))
+    raise SystemExit(1 if failed else 0)
+
+
+@click.group()
+def farm() -> None:
+    """What a farm's hosts do around the pieces of a batch: keep a daemon for a session, tell how the batch went."""
+
+
+@farm.command(epilog=START_EXAMPLES)
+@_folder
+def start(folder: Path) -> None:
+    """Start the daemon of a session that works in FOLDER, and tell the farm where its tasks find it."""
+    from matted import farm_session
+
+    told = Told(openjd=True)
+    with told():
+        told.status("Starting the daemon of this session.")
+        told.environment(VARIABLE, str(farm_session.start(folder)))
+        told.status("The daemon of this session answers.")
+
+
+@farm.command(epilog=STOP_EXAMPLES)
+@_folder
+def stop(folder: Path) -> None:
+    """Stop the daemon of the session that works in FOLDER, and no other one."""
+    from matted import farm_session
+
+    stopped = farm_session.stop(folder)
+    say("The daemon of this session has stopped." if stopped else "The daemon of this session had ended already.")
+
+
+COMMANDS = (pieces, farm)
+
+
+def _read(file: Path, path_mapping: Path | None) -> tuple[Handout, PathMap]:
+    """The pieces, and the rules for their paths."""
+    from matted.batch.farm import read_handout
+    from matted.batch.mapping import PathMap, read_path_map
+
+    return read_handout(file), PathMap() if path_mapping is None else read_path_map(path_mapping)
+
+
+@contextmanager
+def _worker(device: str | None, told: Told) -> Iterator[Work]:
+    """What does a piece: the daemon that was named, or this process with a network that stays warm."""
+    from matted.batch.bench import Bench
+    from matted.batch.pieces import do
+    from matted.weights import choose_device, default_folder
+
+    bench = Bench(choose_device(device))
+
+    def here(piece: Piece, on_step: Callable[[FrameDone], None], stopped: Callable[[], bool]) -> None:
+        degraded = lambda frame, text: told.status(text)  # noqa: E731
+        do(piece, bench=bench, on_step=on_step, on_degraded=degraded, stopped=stopped, weights_folder=default_folder())
+
+    yield here

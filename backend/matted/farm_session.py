@@ -1,0 +1,97 @@
+"""The daemon that belongs to one session of a farm on one host: started, found again and stopped by the session alone.
+
+Its connection file, its state and its log lie in the session's own folder, so it is nobody else's and goes with it.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+from matted_protocol.client import Client
+from matted_protocol.connection import Connection, read_connection, running
+from matted_protocol.errors import DaemonError
+from matted_protocol.start import answers
+
+NAME = "matted farm"
+STARTING = 300.0
+"""Seconds in which a daemon must have answered: a first import from slow storage takes long."""
+STOPPING = 120.0
+"""Seconds that the frame at hand may take when the daemon is to stop."""
+PATIENCE = 10.0
+"""Seconds in which a daemon that works answers."""
+
+
+def session_file(folder: Path) -> Path:
+    """The connection file of the session that works in ``folder``."""
+    return folder.absolute() / "matted" / "daemon.json"
+
+
+def start(folder: Path) -> Path:
+    """Start the session's daemon on a free loopback port and wait until it answers; one that runs is kept.
+
+    Returns:
+        Its connection file.
+
+    Raises:
+        DaemonError: daemon_failed, no_answer.
+    """
+    file = session_file(folder)
+    connect(file).close()
+    return file
+
+
+def connect(file: Path) -> Client:
+    """A client of the session's daemon, which is started when it does not run.
+
+    Raises:
+        DaemonError: daemon_failed, no_answer.
+    """
+    return Client.connect(file, name=NAME, command=(sys.executable, "-m", "matted", "serve"), timeout=STARTING)
+
+
+def has_died(file: Path) -> bool:
+    """Whether a daemon was started for this connection file and ended without being asked to."""
+    try:
+        connection = read_connection(file)
+    except DaemonError:
+        return False
+    return bool(connection.endpoint) and not answers(connection)
+
+
+def stop(folder: Path) -> bool:
+    """Stop the session's daemon after the frame at hand, and no other one; whether there was one to stop.
+
+    One that does not end is killed: a session leaves nothing behind.
+    """
+    file = session_file(folder)
+    try:
+        connection = read_connection(file)
+    except DaemonError:
+        return False
+    if not connection.endpoint or not answers(connection):
+        return False
+    try:
+        with Client.connect(file, name=NAME, start=False, timeout=PATIENCE) as client:
+            client.shutdown(timeout=PATIENCE)
+        ended = _ends(file, connection)
+    except DaemonError:
+        ended = False
+    if not ended and connection.pid and answers(connection):
+        os.kill(connection.pid, getattr(signal, "SIGKILL", signal.SIGTERM))
+    return True
+
+
+def _ends(file: Path, connection: Connection) -> bool:
+    """Wait for the end: the daemon then says in its file that nothing answers, and its process goes."""
+    until = time.monotonic() + STOPPING
+    while time.monotonic() < until:
+        if not read_connection(file).endpoint and running(connection.pid) is not True:
+            return True
+        if not answers(connection) and running(connection.pid) is None:
+            return True
+        time.sleep(0.1)
+    return False
