@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from matted.batch.ledger import digest, read_sidecar
-from matted.batch.place import Place, journaled
+from matted.batch.place import Place, degraded, journaled
 from matted.batch.recipe import Job
 from matted.batch.segments import walked
 from matted.batch.stamp import Stamp
@@ -65,7 +65,7 @@ def _earlier(place: Place) -> Iterator[tuple[Path, set[str], dict[int, tuple[flo
     """The other versions, the newest first: folder, digests of its segments, confidence of its frames."""
     for folder in sorted(place.folder.parent.glob("v[0-9]*"), reverse=True):
         sidecar = read_sidecar(folder)
-        if folder != place.folder and "segments" in sidecar and not sidecar.get("degraded"):
+        if folder != place.folder and "segments" in sidecar and not degraded(folder):
             yield folder, set(sidecar["segments"].values()), journaled(folder, sidecar)
 
 

@@ -14,12 +14,16 @@ from enum import Enum
 from pathlib import Path
 from types import TracebackType
 
+import torch
+
 from matted.batch.bench import Bench
 from matted.batch.degrade import Ladder, Means, out_of_memory
 from matted.batch.earlier import origins, take_over
 from matted.batch.ledger import digest, read_sidecar, unwritable, write_sidecar
-from matted.batch.place import JobResult, Place, claim, find_place, read_confidence, read_result
+from matted.batch.place import HIDDEN, JobResult, Place, claim, degraded, find_place, read_confidence, read_result
 from matted.batch.recipe import Job
+from matted.batch.review import Review
+from matted.batch.review.looking import review, review_steps
 from matted.batch.segments import Segment
 from matted.batch.shot import until
 from matted.batch.writing import WriteBehind
@@ -83,6 +87,8 @@ class Run:
         self._ladder = Ladder(Means(job.session, job.weights.memory), self._bench, size=job.shot.plate.info.size)
         self._place: Place | None = None
         self._session: Session | None = None
+        self._suggestions: list[Suggestion] | None = None
+        self._review: Review | None = None
         self._confidence: dict[int, tuple[float, ...]] = {}
         self._whole: set[int] = set()
         self._told: set[int] = set()
@@ -154,7 +160,7 @@ class Run:
                 self.close()
 
     def result(self) -> JobResult:
-        """Suggest frames, write the sidecar and let go of what only an unfinished job needs.
+        """Write the sidecar and let go of what only an unfinished job needs.
 
         Of a segment it says what is done; the whole job's own run does the rest.
 
@@ -210,20 +216,43 @@ class Run:
         take_over(place, made_from, place.finished(sidecar))
         self._confidence = place.finished(sidecar)
         self._whole = set(self._confidence)
+        self._suggestions = None if place.is_whole and self.job.suggestions else []
+        if "suggestions" in sidecar:  # the job was done once: the same mattes give the same again
+            self._suggestions = [Suggestion(**suggestion) for suggestion in sidecar["suggestions"]]
+            self._review = Review.from_plain(sidecar["review"]) if "review" in sidecar else None
         self.state = RunState.ACTIVE
 
     def _make(self) -> Generator[FrameDone, None, None]:
-        """Make what is left, with less and less where the device has too little memory."""
+        """Make what is left, suggest frames, and look the mattes over when that was asked for."""
+        place = self._place
+        assert place is not None
+        looks_over = self.job.review and place.is_whole and self._review is None
+        hidden = place.folder / HIDDEN
+        extra = review_steps(self.job.shot, self.job.session.direction, hidden) if looks_over else 0
+        walked = 0
+        if self._whole < set(place.frames) or self._suggestions is None:
+            with closing(self._with_less(self._walk)) as steps:
+                for step in steps:
+                    walked = step.total
+                    yield replace(step, total=walked + extra)
+        self._put_down()
+        if looks_over:
+            with closing(self._with_less(self._look_over)) as steps:
+                for step in steps:
+                    yield replace(step, done=walked + step.done, total=walked + extra)
+
+    def _with_less(self, attempt: Callable[[], Generator[FrameDone, None, None]]) -> Generator[FrameDone, None, None]:
+        """Take the steps of ``attempt``, again and with less and less where the device has too little memory."""
         while True:
             try:
-                yield from self._attempt()
+                yield from attempt()
                 return
             except DeviceError as error:
                 lack = out_of_memory(error)
             # out here nothing holds on to the failed step's memory any more
             self._make_do(lack)
 
-    def _attempt(self) -> Generator[FrameDone, None, None]:
+    def _walk(self) -> Generator[FrameDone, None, None]:
         place = self._place
         assert place is not None
         with WriteBehind(place.writer, self.job.shot.plate.header, self._written) as writing:
@@ -239,10 +268,33 @@ class Run:
             finished = self._whole | (set(place.walked) - set(place.frames))
             with closing(session.propagate(place.walked, job=digest(place.recipe), finished=finished)) as steps:
                 for step in steps:
-                    if step.confidence is not None:  # a keyframe beside a segment is told of, too, and is not ours
+                    if step.confidence is not None:  # of a keyframe beside a segment, too, which is not ours
                         self._confidence.setdefault(step.frame, step.confidence)
                     writing.settle()
                     yield step
+        if self._suggestions is None:
+            yield from self._see_the_rest(session, place)
+            self._suggestions = session.suggest(self.job.suggestions)
+
+    def _see_the_rest(self, session: Session, place: Place) -> Generator[FrameDone, None, None]:
+        """Show the session the mattes that another version of the shot had already."""
+        unseen = sorted(set(place.frames) - set(session.observed()))
+        for done, frame in enumerate(unseen, 1):
+            session.observe(frame, torch.from_numpy(place.writer.read(frame)))
+            yield FrameDone(frame, None, done, len(unseen))
+
+    def _look_over(self) -> Generator[FrameDone, None, None]:
+        place, job = self._place, self.job
+        assert place is not None
+        self._review = yield from review(
+            job.shot,
+            place.writer,
+            weights=job.weights,
+            means=self._ladder.means,
+            bench=self._bench,
+            hidden=place.folder / HIDDEN,
+            key=self._key,
+        )
 
     def _make_do(self, lack: DeviceError) -> None:
         """Go on with less memory, and say and note what was given up.
@@ -281,33 +333,22 @@ class Run:
             self._on_written(frame, self._confidence[frame], tuple(self._place.writer.paths(frame)))
 
     def _finish(self, place: Place) -> None:
-        wanted = self.job.suggestions
-        suggestions = self._suggest(wanted) if wanted else []
         begun = read_sidecar(place.folder)
         sidecar = {
             **{name: begun[name] for name in ("plate", "recipe", "segments")},
             "state": "done",
             "confidence": {str(frame): list(self._confidence[frame]) for frame in place.frames},
-            "suggestions": [asdict(suggestion) for suggestion in suggestions],
+            "suggestions": [asdict(suggestion) for suggestion in self._suggestions or ()],
         }
-        gave_up = place.gave_up()
+        gave_up = degraded(place.folder)
         if gave_up:
             sidecar["degraded"] = gave_up
+        if self._review is not None:
+            sidecar["review"] = self._review.plain()
         write_sidecar(place.folder, sidecar)
         place.scratch.clear()
         place.lock.release()
         place.scratch.clear()  # where the system keeps a locked file from being deleted
-
-    def _suggest(self, count: int) -> list[Suggestion]:
-        while True:
-            assert self._session is not None
-            try:
-                return self._session.suggest(count)
-            except DeviceError as error:
-                lack = out_of_memory(error)
-            self._make_do(lack)
-            for _ in self._attempt():
-                pass  # every frame is there: this opens the session again
 
     def _require(self, *states: RunState) -> None:
         if self.state not in states:

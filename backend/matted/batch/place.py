@@ -93,11 +93,6 @@ class Place:
         """Keep what is done without for lack of memory."""
         add_line(self.scratch.folder / DEGRADED, gave_up)
 
-    def gave_up(self) -> list[dict[str, Any]]:
-        """What was done without for lack of memory, here or in a segment."""
-        found = [note for file in sorted((self.folder / HIDDEN).rglob(DEGRADED)) for note in read_lines(file)]
-        return [*read_sidecar(self.folder).get("degraded", []), *found]
-
 
 def find_place(job: Job, *, segment: Segment | None = None, folder: Path | None = None) -> Place:
     """The place of a job; its folder is made when there is none.
@@ -185,6 +180,12 @@ def read_result(folder: Path, sidecar: dict[str, Any], *, computed: int) -> JobR
         computed,
         Review.from_plain(sidecar["review"]) if "review" in sidecar else None,
     )
+
+
+def degraded(folder: Path) -> list[dict[str, Any]]:
+    """What was done without in a job's folder for lack of memory, in all of its segments."""
+    found = [note for file in sorted((folder / HIDDEN).rglob(DEGRADED)) for note in read_lines(file)]
+    return [*read_sidecar(folder).get("degraded", []), *found]
 
 
 def journaled(folder: Path, sidecar: dict[str, Any]) -> dict[int, tuple[float, ...]]:
