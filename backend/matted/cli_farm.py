@@ -42,6 +42,9 @@ Examples:
   matted farm report bundle/pieces.json report.html --accept warn --path-mapping rules.json
 """
 
+_SEVERITY = ("pass", "warn", "fail", "error")
+_EXIT = {"warn": 3, "fail": 1, "error": 1}
+
 _file = click.argument("file", type=click.Path(path_type=Path))
 _folder = click.argument("folder", type=click.Path(path_type=Path))
 _path_mapping = click.option(
@@ -188,6 +191,40 @@ def stop(folder: Path) -> None:
 
     stopped = farm_session.stop(folder)
     say("The daemon of this session has stopped." if stopped else "The daemon of this session had ended already.")
+
+
+@farm.command(epilog=REPORT_EXAMPLES)
+@_file
+@click.argument("report", type=click.Path(path_type=Path))
+@_path_mapping
+@click.option(
+    "--accept", type=click.Choice(["pass", "warn", "fail"]), default="pass", show_default=True,
+    help="The worst verdict of a shot that is no failure.",
+)  # fmt: skip
+@_openjd
+def report(file: Path, report: Path, path_mapping: Path | None, accept: str, openjd: bool) -> None:
+    """Say the verdict of every shot of the batch in FILE, and write the page REPORT.
+
+    The exit code is that of 'matted batch': 0 when every shot passed, 3 when one warns, 1 when one fails or is not
+    finished; with --accept warn a warning is none of that, with --accept fail a failing verdict neither.
+    """
+    from matted.batch.farm import outcomes
+    from matted.batch.page import write_page
+
+    told = Told(openjd)
+    with told():
+        handout, paths = _read(file, path_mapping)
+        found = outcomes(handout, paths)
+        write_page(report.absolute(), found, title=handout.batch)
+    for outcome in found:
+        say(f"{outcome.state:5} {outcome.request.name}")
+        for finding in outcome.verdict.findings if outcome.verdict else ():
+            say(f"      {finding.words}")
+        if outcome.error:
+            told.failure(outcome.error)
+    worst = max((outcome.state for outcome in found), key=_SEVERITY.index)
+    told.status(f"{handout.batch}: {worst}; the report is {report.absolute()}")
+    raise SystemExit(0 if _SEVERITY.index(worst) <= _SEVERITY.index(accept) else _EXIT[worst])
 
 
 COMMANDS = (pieces, farm)

@@ -16,10 +16,12 @@ import msgspec
 
 import matted
 from matted.batch.jobfile import Entry
-from matted.batch.ledger import unwritable
+from matted.batch.ledger import read_sidecar, unwritable
 from matted.batch.mapping import PathMap
+from matted.batch.outcome import Outcome
 from matted.batch.pieces import Piece, pieces
-from matted.batch.review import Thresholds
+from matted.batch.place import read_result
+from matted.batch.review import Thresholds, judge
 from matted.errors import MaskError, MattedError, OutputError, PlateError, RequestError
 from matted.weights import default_folder, identify
 
@@ -76,6 +78,15 @@ class Handout:
             here["request"]["weights"] = weights
         _see(theirs, here, paths)
         return Piece.from_plain(here)
+
+
+def outcomes(handout: Handout, paths: PathMap) -> list[Outcome]:
+    """What became of every shot, as its folder tells; a shot that is not finished is one with an error.
+
+    Raises:
+        PlateError, MaskError, OutputError: a shot's files are not on this machine.
+    """
+    return [_outcome(handout.piece(place, paths), handout.thresholds) for place in handout.finishes]
 
 
 def hand_out(name: str, entries: Iterable[Entry]) -> Handout:
@@ -152,6 +163,20 @@ def refuse_other_folder(folder: Path, pieces: str) -> None:
             raise unwritable(folder, error) from error
     message = f"{folder} holds something else than an earlier export; nothing was written."
     raise OutputError("output_unwritable", message, hint="Choose a new or an empty folder.", path=folder)
+
+
+def _outcome(piece: Piece, thresholds: Mapping[str, Thresholds]) -> Outcome:
+    request, sidecar = piece.request, read_sidecar(piece.folder)
+    if sidecar.get("state") != "done":
+        message = f"The mattes of the shot {request.name} in {piece.folder} are not finished."
+        hint = "Have its pieces done, or done again, and make the report again."
+        error = RequestError("matte_missing", message, hint=hint, path=piece.folder)
+        return Outcome(request, "error", 0.0, error=error)
+    result = read_result(piece.folder, sidecar, computed=0)
+    if result.review is None:
+        return Outcome(request, "pass", 0.0, result)
+    verdict = judge(result.confidence, result.review, thresholds[request.name])
+    return Outcome(request, verdict.state, 0.0, result, verdict)
 
 
 def _planned(entry: Entry) -> tuple[Piece, ...]:
