@@ -11,7 +11,7 @@ import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -24,6 +24,7 @@ from matted_protocol.errors import DaemonError
 
 if TYPE_CHECKING:
     from matted.batch.job import Job, JobResult
+    from matted.batch.request import Request
     from matted_protocol.client import Client
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -155,14 +156,14 @@ def propagate(
     plate: str, out: Path, file_format: str, layout: str, count: int, sheet: Path | None, as_json: bool, **given: Any
 ) -> None:
     """Make a matte for every frame of PLATE from the keyframe masks."""
+    given |= {"out": out, "file_format": file_format, "layout": layout, "count": count}
     request = _request(plate, given)
-    given |= {"file_format": file_format, "layout": layout, "count": count}
     with interruptible() as stopped:
-        job, result = _propagate(request, _absolute(out), given, silent=as_json, stopped=stopped)
+        result = _propagate(request, given, silent=as_json, stopped=stopped)
     if sheet is not None:
         from matted.batch.report import make_sheet
 
-        make_sheet(job, result, sheet)
+        make_sheet(_job(request), result, sheet)
     if as_json:
         click.echo(json.dumps(asdict(result), default=str, ensure_ascii=False))
         return
@@ -186,8 +187,9 @@ def suggest(
     from matted.engine.suggest import SuggestSettings
 
     request = _request(plate, given)
+    shot = request.shot()
     asked: dict[str, Any] = {
-        "session": request.settings,
+        "session": request.session,
         "mattes": None if mattes is None else _absolute(mattes),
         "count": count,
         "settings": SuggestSettings(method=method, alpha=alpha),  # type: ignore[arg-type]
@@ -195,9 +197,9 @@ def suggest(
     with _daemon(given) as client, Progress(as_json) as progress, interruptible() as stopped:
         asked |= {"on_step": progress.step, "stopped": stopped}
         if client:
-            found = remote.suggest(client, request.shot, weights=request.weights, **asked)
+            found = remote.suggest(client, shot, weights=request.weights, **asked)
         else:
-            found = suggest_frames(request.shot, weights=request.load(), **asked)
+            found = suggest_frames(shot, weights=_load(request.weights, given["device"]), **asked)
     if as_json:
         click.echo(json.dumps([asdict(suggestion) for suggestion in found], ensure_ascii=False))
     else:
@@ -252,8 +254,8 @@ def folder(folder: Path, once: bool, quiet: float, **given: Any) -> None:
                 "keyframes": None if shot.masks is None else str(shot.masks),
                 "objects": [f"{name}={path}" for name, path in shot.objects],
             }
-            request = _request(str(plate_path(shot.plate)), {**given, **masks})
-            return _propagate(request, shot.out, given, silent=False, stopped=stopped)[1]
+            request = _request(str(plate_path(shot.plate)), {**given, **masks, "out": shot.out})
+            return _propagate(request, given, silent=False, stopped=stopped)
 
         watch = Watch(_absolute(folder), make, quiet=quiet, say=say)
         watch.look()
@@ -348,14 +350,12 @@ def demo(folder: Path, device: str | None, as_json: bool) -> None:
     folder = _absolute(folder)
     say(f"Drawing the demo shot in {folder}")
     drawn = draw_demo(folder, on_frame=lambda frame: say(f"drew frame {frame}") if frame % 12 == 0 else None)
-    given: dict[str, Any] = {"keyframes": str(drawn.keyframes), "device": device}
+    given = {"keyframes": str(drawn.keyframes), "out": folder / "mattes", "device": device, "local": True}
     request = _request(str(drawn.plate), given)
-    from matted.batch.job import Job, run
-
-    job = Job(request.shot, folder / "mattes", request.load(), request.settings)
-    with Progress(as_json) as progress, interruptible() as stopped:
-        result = run(job, on_step=progress.step, on_degraded=_say_degraded, stopped=stopped)
-    frames = request.shot.keyframes.frames
+    with interruptible() as stopped:
+        result = _propagate(request, given, silent=as_json, stopped=stopped)
+    job = _job(request)
+    frames = job.shot.keyframes.frames
     scores = {
         name: score_sequence(result.folder / name, known, leave_out=frames) for name, known in drawn.mattes.items()
     }
@@ -376,44 +376,38 @@ def demo(folder: Path, device: str | None, as_json: bool) -> None:
     say(f"Contact sheet  {sheet}")
 
 
-@dataclass(frozen=True)
-class _Request:
-    """A shot, and how it is to be worked on; ``weights`` is a name or a path."""
-
-    shot: Any
-    weights: str
-    settings: Any
-    device: str | None
-
-    def identify(self) -> Any:
-        """What weights these are."""
-        from matted.weights import default_folder, identify
-
-        return identify(self.weights, folder=default_folder())
-
-    def load(self) -> Any:
-        """The network, on its device."""
-        from matted.weights import choose_device, default_folder, load
-
-        return load(self.weights, device=choose_device(self.device), folder=default_folder())
-
-
-def _propagate(
-    request: _Request, out: Path, given: dict[str, Any], *, silent: bool, stopped: Callable[[], bool]
-) -> tuple[Job, JobResult]:
+def _propagate(request: Request, given: dict[str, Any], *, silent: bool, stopped: Callable[[], bool]) -> JobResult:
     """Make the mattes of a shot, by the daemon that runs or here."""
-    from matted import remote
-    from matted.batch.job import Job, run
-    from matted.media.matte import MatteSettings
+    from matted.batch.bench import Bench
+    from matted.batch.engines import Said
+    from matted.batch.engines.daemon import Daemon
+    from matted.batch.engines.here import Here
+    from matted.batch.many import make_one
+    from matted.weights import choose_device
 
-    mattes = MatteSettings(format=given["file_format"], layout=given["layout"])
     with _daemon(given) as client, Progress(silent) as progress:
-        weights = request.identify() if client else request.load()
-        job = Job(request.shot, out, weights, request.settings, mattes, given["count"])
-        asked: dict[str, Any] = {"on_step": progress.step, "stopped": stopped}
-        if client:
-            return job, remote.propagate(client, job, weights=request.weights, **asked)
-        return job, run(job, on_degraded=_say_degraded, **asked)
+        engine = Daemon(client, priority="interactive") if client else Here(Bench(choose_device(given["device"])))
+        with engine:
+            return make_one(
+                request,
+                engine,
+                tell=lambda told: say(told.text) if isinstance(told, Said) else progress.step(told),
+                stopped=stopped,
+            )
+
+
+def _job(request: Request) -> Job:
+    """The job of a request that has been made."""
+    from matted.weights import default_folder, identify
+
+    return request.job(identify(request.weights, folder=default_folder()))
+
+
+def _load(weights: str, device: str | None) -> Any:
+    """The network, on its device."""
+    from matted.weights import choose_device, default_folder, load
+
+    return load(weights, device=choose_device(device), folder=default_folder())
 
 
 @contextmanager
@@ -431,37 +425,46 @@ def _daemon(given: dict[str, Any]) -> Iterator[Client | None]:
         raise
 
 
-def _request(plate_path: str, given: dict[str, Any]) -> _Request:
+def _request(plate: str, given: dict[str, Any]) -> Request:
     """Read every option once into values the rooms below understand."""
-    from matted.batch.keyframes import MaskSource, find_keyframes
-    from matted.batch.shot import Shot
+    from matted.batch.keyframes import MaskSource
+    from matted.batch.request import Request
     from matted.engine.plan import Direction
     from matted.engine.session import SessionSettings
     from matted.media.color import ColorSettings
-    from matted.media.plate import Plate
-    from matted.media.sequence import find_sequence
+    from matted.media.matte import MatteSettings
 
     layer, pick = given.get("mask_layer"), given.get("pick") or None
     sources = [MaskSource(_absolute(path), name, layer, pick) for name, path in _objects(given.get("objects"))]
     if given.get("keyframes"):
         sources.append(MaskSource(_absolute(given["keyframes"]), None, layer, pick))
-    color = ColorSettings(
-        given.get("colorspace"), _exposure(given.get("exposure", "auto")), _config(os.environ.get("OCIO"))
+    return Request(
+        plate=str(_absolute(plate)),
+        masks=tuple(sources),
+        out=_absolute(given.get("out", "")),
+        at=_frame_list(given.get("at"), "--at"),
+        frames=_frames(given.get("frames")),
+        missing=given.get("missing", "error"),
+        frame_offset=given.get("frame_offset", 0),
+        part=given.get("part"),
+        layer=given.get("layer"),
+        color=ColorSettings(
+            given.get("colorspace"), _exposure(given.get("exposure", "auto")), _config(os.environ.get("OCIO"))
+        ),
+        weights=_weights(given.get("weights", "lite")),
+        session=SessionSettings(
+            working_size=given.get("working_size", 480), direction=Direction(given.get("direction", "both"))
+        ),
+        mattes=MatteSettings(format=given.get("file_format", "exr"), layout=given.get("layout", "files")),
+        suggestions=given.get("count", 3),
     )
-    sequence = find_sequence(_absolute(plate_path)).shifted(given.get("frame_offset", 0))
-    plate = Plate(sequence, color=color, part=given.get("part"), layer=given.get("layer"))
-    keyframes = find_keyframes(
-        sources,
-        size=(plate.info.width, plate.info.height),
-        plate=plate.sequence,
-        only=_frame_list(given.get("at"), "--at"),
-    )
-    shot = Shot(plate, keyframes, _frames(given.get("frames")), given.get("missing", "error"))
-    settings = SessionSettings(
-        working_size=given.get("working_size", 480), direction=Direction(given.get("direction", "both"))
-    )
-    shot.wanted()
-    return _Request(shot, given.get("weights", "lite"), settings, given.get("device"))
+
+
+def _weights(name_or_path: str) -> str:
+    """A network's name, or a path that means the same from every working directory."""
+    from matted.weights import KNOWN
+
+    return name_or_path if name_or_path in KNOWN else str(_absolute(name_or_path))
 
 
 def _absolute(path: str | Path) -> Path:
@@ -480,10 +483,6 @@ def _pause(seconds: float, stopped: Callable[[], bool]) -> None:
     until = time.monotonic() + seconds
     while not stopped() and (left := until - time.monotonic()) > 0:
         time.sleep(min(left, 0.2))
-
-
-def _say_degraded(frame: int | None, message: str) -> None:
-    say(message)
 
 
 def _objects(given: Sequence[str] | None) -> list[tuple[str, str]]:
@@ -507,9 +506,9 @@ def _frames(text: str | None) -> Any:
         raise click.BadParameter(str(error), param_hint="--range") from error
 
 
-def _frame_list(text: str | None, option: str) -> list[int] | None:
+def _frame_list(text: str | None, option: str) -> tuple[int, ...] | None:
     try:
-        return None if text is None else [int(part) for part in text.split(",")]
+        return None if text is None else tuple(int(part) for part in text.split(","))
     except ValueError as error:
         raise click.BadParameter(f"'{text}' is not a list of frames like 1001,1024", param_hint=option) from error
 

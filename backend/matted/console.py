@@ -20,6 +20,7 @@ from matted.errors import MattedError
 from matted_protocol.errors import DaemonError
 
 if TYPE_CHECKING:
+    from matted.batch.engines import Step
     from matted.engine.session import FrameDone
     from matted.engine.suggest import Suggestion
 
@@ -63,8 +64,10 @@ class Progress:
         if self._bar is not None:
             self._bar.stop()
 
-    def step(self, step: FrameDone) -> None:
-        """Show one more step."""
+    def step(self, step: FrameDone | Step) -> None:
+        """Show one more step; one that is about no frame shows nothing."""
+        if step.frame is None:
+            return
         now = time.monotonic()
         if not self._first:
             self._first = step.done
