@@ -6,18 +6,22 @@ of the whole job, which makes whatever the others did not.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import msgspec
 
 from matted.batch.bench import Bench
-from matted.batch.job import claim, run
+from matted.batch.job import Run, claim
+from matted.batch.leaving import LeavingOut
 from matted.batch.place import JobResult
 from matted.batch.request import Request
+from matted.batch.review.left_out import frames_to_leave_out, steps_without
 from matted.batch.segments import Segment, split
+from matted.batch.shot import until
 from matted.engine.session import FrameDone
 from matted.weights import Identity, identify
 
@@ -73,10 +77,55 @@ def pieces(request: Request, *, weights: Identity) -> tuple[Piece, ...]:
     """
     job = request.job(weights)
     folder = claim(job)
-    frames, keyframes = job.shot.wanted(), job.shot.keyframes.frames
-    segments = split(frames, keyframes, job.session.direction)
+    frames, direction = job.shot.wanted(), job.session.direction
+    segments = split(frames, job.shot.keyframes.frames, direction)
     found = [] if len(segments) == 1 else [_of_segment(request, folder, each, frames) for each in segments]
+    if request.review:
+        for frame in frames_to_leave_out(job.shot):
+            total = steps_without(job.shot, frame, direction)
+            found.append(Piece(request, folder, "left_out", frame=frame, total=total))
     return (*found, Piece(request, folder, "finish", total=len(frames)))
+
+
+class Work(Protocol):
+    """A piece on a device, taken a step at a time, on one thread at a time."""
+
+    def start(self) -> None:
+        """See that what the piece needs is there, and that nobody else is at it."""
+
+    def steps(self) -> Generator[FrameDone, None, None]:
+        """What is left of it; closing the iterator keeps what is done, and called again it goes on."""
+
+    def result(self) -> JobResult | None:
+        """How the whole job went, when this was its finish."""
+
+    def close(self) -> None:
+        """Let go; what is done stays."""
+
+
+def begin(
+    piece: Piece,
+    *,
+    bench: Bench,
+    weights_folder: Path | None = None,
+    on_degraded: Callable[[int | None, str], None] = lambda frame, message: None,
+) -> Work:
+    """A piece, ready to be started.
+
+    Args:
+        piece: what to do; its paths are this host's.
+        bench: what is warm on the device.
+        weights_folder: where named weights are kept; the user's own when None.
+        on_degraded: told what was given up for lack of memory.
+
+    Raises:
+        MattedError: the plate, a mask, a setting or the weights are not as they should be.
+    """
+    job = piece.request.job(identify(piece.request.weights, folder=weights_folder))
+    warm: dict[str, Any] = {"bench": bench, "key": str(piece.folder), "on_degraded": on_degraded}
+    if piece.frame is not None:
+        return LeavingOut(job, piece.folder, piece.frame, **warm)
+    return Run(job, segment=piece.segment, folder=piece.folder, **warm)
 
 
 def do(
@@ -91,12 +140,9 @@ def do(
     """Do a piece, or what is left of it.
 
     Args:
-        piece: what to do; its paths are this host's.
-        bench: what is warm on the device.
+        piece, bench, weights_folder, on_degraded: as :func:`begin` has them.
         on_step: told of every step, on this thread.
-        on_degraded: told what was given up for lack of memory.
         stopped: asked after every step; when true the piece stops and keeps what it has.
-        weights_folder: where named weights are kept; the user's own when None.
 
     Returns:
         of ``finish`` how the whole job went; None of the others.
@@ -106,10 +152,12 @@ def do(
         MattedError: bad plate, masks, weights, device or output, or something here is not what the batch was planned
             with; what is done stays.
     """
-    job = piece.request.job(identify(piece.request.weights, folder=weights_folder))
-    asked: dict[str, Any] = {"bench": bench, "key": str(piece.folder), "on_step": on_step, "stopped": stopped}
-    made = run(job, segment=piece.segment, folder=piece.folder, on_degraded=on_degraded, **asked)
-    return made if piece.kind == "finish" else None
+    work = begin(piece, bench=bench, weights_folder=weights_folder, on_degraded=on_degraded)
+    with closing(work), closing(work.steps()) as steps:
+        for step in until(steps, stopped):
+            on_step(step)
+        result = work.result()
+    return result if piece.kind == "finish" else None
 
 
 def _of_segment(request: Request, folder: Path, segment: Segment, frames: tuple[int, ...]) -> Piece:

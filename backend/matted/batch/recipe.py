@@ -135,6 +135,11 @@ def _other_plate(job: Job, claimed: Any, here: Any) -> MattedError:
     return PlateError("plate_changed", message, hint=hint, path=pattern)
 
 
+def _other_frames(job: Job, claimed: Any, here: Any) -> MattedError:
+    message = f"The range is not the one the batch was planned with: {here} is not {claimed}."
+    return PlateError("plate_changed", message, hint=_AGAIN, path=job.shot.plate.sequence.pattern)
+
+
 def _other_settings(job: Job, claimed: Any, here: Any) -> MattedError:
     message = f"The settings are not those the batch was planned with: {here} is not {claimed}."
     return SettingError("bad_setting", message, hint=_AGAIN)
@@ -144,7 +149,7 @@ _DIFFERS: dict[str, Callable[[Job, Any, Any], MattedError]] = {
     "matted": _other_matted,
     "weights": _other_weights,
     "plate": _other_plate,
-    "frames": _other_plate,
+    "frames": _other_frames,
     "objects": _other_masks,
     "keyframes": _other_masks,
     "settings": _other_settings,
