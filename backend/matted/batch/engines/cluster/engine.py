@@ -25,6 +25,7 @@ from matted.batch.engines.cluster.local import own_cluster
 from matted.batch.engines.cluster.roster import Roster
 from matted.batch.engines.cluster.tasks import DEATHS, ELSEWHERE, TRIES, Shot, Task
 from matted.batch.engines.cluster.worker import at_work, error_from_plain, perform, probe, result_from_plain, unlike
+from matted.batch.engines.here import mistake
 from matted.batch.pieces import Piece, pieces
 from matted.batch.request import Request
 from matted.errors import Cancelled, ClusterError, MattedError
@@ -139,7 +140,7 @@ class Cluster:
             self._inbox.put(partial(self._fail, shot, error))
         except Exception as error:
             LOG.exception("planning %s", shot.name)
-            self._inbox.put(partial(self._fail, shot, _failed(f"{shot.name}: its planning", error)))
+            self._inbox.put(partial(self._fail, shot, mistake(error)))
         else:
             self._inbox.put(partial(self._planned, shot, planned))
 
@@ -172,10 +173,11 @@ class Cluster:
         shot, task = self._sent.get(told["number"], (None, None))
         if shot is None or task is None:
             return
-        task.at, task.blocked = told["worker"], None
+        task.at = told["worker"]
         if "said" in told:
             self._news.append(Said(shot.name, told["said"]))
         else:
+            task.blocked = None if told["done"] else task.blocked
             task.done = max(task.done, told["done"])
             self._step(shot, told["frame"])
 
