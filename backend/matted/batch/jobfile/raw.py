@@ -25,11 +25,13 @@ class Raw:
         tree: ``job``, ``tokens`` and ``defaults``, a table each, and ``shots``, a list of tables; every one may be
             absent. Values are text, numbers, booleans, lists and tables.
         lines: the line of a key, from 1. A key that is not listed has the line of the key it is in.
+        notes: what a person should know and is no problem, such as clips that are left out; a sentence each.
     """
 
     file: Path
     tree: Mapping[str, Any]
     lines: Mapping[Key, int] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     def line(self, key: Key) -> int:
         """The line of a value, or of the nearest table around it; 0 where there are no lines."""
