@@ -182,6 +182,16 @@ def test_when_frames_are_numbered_then_the_name_says_so(tmp_path, frame, number)
     assert made.complete(frame)
 
 
+@pytest.mark.parametrize("layout", ["files", "layers", "rgba", "cryptomatte"])
+@pytest.mark.parametrize("objects", [("hero",), ("hero", "dog", "cat", "hat", "bag")], ids=["one", "five"])
+def test_when_written_in_any_layout_then_the_writer_reads_it_back(tmp_path, layout, objects):
+    mattes = soft(len(objects)) / 8  # together never more than a whole pixel
+    written = writer(tmp_path, objects, layout=layout)
+    written.write(1001, mattes, HEADER)
+
+    assert np.allclose(written.read(1001), mattes, atol=1e-3)
+
+
 def test_when_one_object_of_a_frame_is_missing_then_it_is_not_complete(tmp_path):
     made = writer(tmp_path, ("hero", "dog"))
     made.write(1001, soft(2), HEADER)[1].unlink()

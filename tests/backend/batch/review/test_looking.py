@@ -14,7 +14,7 @@ from matted.batch.review import Thresholds, judge
 from matted.batch.review.left_out import left_out_file
 from matted.batch.review.looking import review, review_steps
 from matted.errors import MaskError
-from matted.media.matte import MatteSettings, MatteWriter
+from matted.media.matte import MatteWriter
 from matted_protocol.frames import FrameRange
 
 
@@ -37,9 +37,17 @@ def looked(job, folder, hidden):
     return review(job.shot, writer_of(job, folder), weights=loaded(), means=means, bench=Bench(), hidden=hidden)
 
 
-def test_when_looked_over_then_every_frame_and_every_keyframe_is_measured(tmp_path):
-    job = job_at(tmp_path, shot=shot_at(tmp_path, (1001, 1006, 1016)))
-    result = run(job)
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """A finished job with three keyframes, which no test may change; and what it left behind."""
+    folder = tmp_path_factory.mktemp("made")
+    job = job_at(folder, shot=shot_at(folder, (1001, 1006, 1016)))
+    return job, run(job)
+
+
+def test_when_looked_over_then_every_frame_and_every_keyframe_is_measured(tmp_path, made):
+    job, result = made
+    told = review_steps(job.shot, job.session.direction, tmp_path / "hidden")
     steps, found = ended(looked(job, result.folder, tmp_path / "hidden"))
 
     assert found.objects == ("red",)
@@ -50,7 +58,7 @@ def test_when_looked_over_then_every_frame_and_every_keyframe_is_measured(tmp_pa
     assert all(frame.flicker[0] is not None for frame in found.frames[1:])
     assert judge(result.confidence, found, Thresholds()).state == "pass"
     assert [step.done for step in steps] == sorted({step.done for step in steps})
-    assert steps[-1].done == steps[-1].total == len(steps)
+    assert steps[-1].done == steps[-1].total == len(steps) == told
 
 
 def test_when_looked_over_then_no_file_of_the_job_changes(tmp_path):
@@ -76,22 +84,21 @@ def test_when_one_frame_is_blown_up_then_it_is_found_there(tmp_path):
     assert {finding.measure: finding.worst for finding in verdict.findings}["jump"] == 1005
 
 
-def test_when_a_keyframe_fits_no_other_then_leaving_it_out_finds_it(tmp_path):
-    shot = shot_at(tmp_path, (1001, 1006, 1016))
-    _, right = ended(looked(job_at(tmp_path, shot=shot), run(job_at(tmp_path, shot=shot)).folder, tmp_path / "right"))
+def test_when_a_keyframe_fits_no_other_then_leaving_it_out_finds_it(tmp_path, made):
+    (job, result), shot = made, made[0].shot
+    _, right = ended(looked(job, result.folder, tmp_path / "right"))
     files = dict(shot.keyframes.files)
     files[1006] = files[1016]  # drawn on another frame, ten frames on
     wrong = replace(shot, keyframes=replace(shot.keyframes, files=files))
-    job = job_at(tmp_path, shot=wrong)
-    _, found = ended(looked(job, run(job).folder, tmp_path / "hidden"))
+    _, found = ended(looked(replace(job, shot=wrong), result.folder, tmp_path / "hidden"))
 
     assert right.left_out[1].frame == found.left_out[1].frame == 1006
     assert found.left_out[1].j[0] < 0.3 < 0.9 < right.left_out[1].j[0]
 
 
-def test_when_stopped_in_the_middle_then_what_was_left_out_is_not_done_again(tmp_path):
-    job = job_at(tmp_path, shot=shot_at(tmp_path, (1001, 1006, 1016)))
-    folder, hidden = run(job).folder, tmp_path / "hidden"
+def test_when_stopped_in_the_middle_then_what_was_left_out_is_not_done_again(tmp_path, made):
+    (job, result), hidden = made, tmp_path / "hidden"
+    folder = result.folder
     whole, found = ended(looked(job, folder, tmp_path / "other"))
     steps = looked(job, folder, hidden)
     for _ in steps:
@@ -125,16 +132,6 @@ def test_when_frames_are_missing_then_nothing_is_compared_over_the_gap(tmp_path)
     assert len(found.frames) == len(FRAMES) - 1
 
 
-@pytest.mark.parametrize("layout", ["files", "layers", "rgba", "cryptomatte"])
-def test_when_mattes_are_written_in_any_layout_then_they_are_read_the_same(tmp_path, layout):
-    job = job_at(tmp_path, mattes=MatteSettings(layout=layout))
-    writer = writer_of(job, run(job).folder)
-    plain = job_at(tmp_path, out=tmp_path / "plain")
-    other = writer_of(plain, run(plain).folder)
-
-    assert np.abs(writer.read(1005) - other.read(1005)).max() < 2e-3
-
-
 def test_when_a_matte_is_gone_then_it_is_said_which(tmp_path):
     job = job_at(tmp_path)
     folder = run(job).folder
@@ -145,12 +142,3 @@ def test_when_a_matte_is_gone_then_it_is_said_which(tmp_path):
         ended(looked(job, folder, tmp_path / "hidden"))
 
     assert str(gone) in caught.value.message
-
-
-def test_when_nothing_was_left_out_then_the_steps_told_are_those_taken(tmp_path):
-    job = job_at(tmp_path, shot=shot_at(tmp_path, (1001, 1010)))
-    folder = run(job).folder
-    told = review_steps(job.shot, job.session.direction, tmp_path / "hidden")
-    steps, _ = ended(looked(job, folder, tmp_path / "hidden"))
-
-    assert told == len(steps)
