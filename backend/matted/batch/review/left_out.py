@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Generator
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import msgspec
 import numpy as np
@@ -69,8 +69,8 @@ def leave_out(
 ) -> Generator[FrameDone, None, LeftOut]:
     """Make one keyframe's mattes without it, compare them with the artist's masks, and keep what was found.
 
-    Only the walks that lead to the frame are made, and no matte is written. Closing the iterator keeps what is done;
-    called again, it goes on from there, and what was found already comes at once, without a step.
+    Only the walks that lead to the frame are made, and no matte is written. What was found earlier comes at once,
+    without a step. Several may be at it: each has a folder of its own, and they find the same.
 
     Args:
         shot: as the job has it, pinned.
@@ -88,26 +88,32 @@ def leave_out(
     """
     found = read_left_out(hidden, frame)
     if found is None:
-        mattes = yield from _predict(shot, frame, weights, means, bench, hidden, key)
-        found = _compare(shot, frame, mattes)
-        _write(hidden, found)
+        try:
+            path = left_out_file(hidden, frame)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with TemporaryDirectory(prefix=f"{frame}-", dir=path.parent, ignore_cleanup_errors=True) as room:
+                mattes = yield from _predict(shot, frame, weights, means, bench, Scratch(Path(room, "walk")), key)
+                found = _compare(shot, frame, mattes)
+                beside = Path(room, path.name)
+                beside.write_bytes(msgspec.json.encode(found))
+                beside.replace(path)
+        except OSError as error:
+            raise unwritable(hidden, error) from error
     return found
 
 
 def _predict(
-    shot: Shot, frame: int, weights: Identity | Loaded, means: Means, bench: Bench, hidden: Path, key: str | None
+    shot: Shot, frame: int, weights: Identity | Loaded, means: Means, bench: Bench, scratch: Scratch, key: str | None
 ) -> Generator[FrameDone, None, NDArray[np.float32]]:
     """The mattes (O, H, W), 0..1, that the other keyframes make of ``frame``."""
-    without, scratch = _others(shot, frame), Scratch(hidden / FOLDER / str(frame))
+    without = _others(shot, frame)
     session = bench.open(
         without, weights=weights, settings=means.session, memory=means.memory, scratch=scratch, key=key
     )
     try:
-        made = yield from _walk(session, without, frame, means.session.direction, scratch)
+        return (yield from _walk(session, without, frame, means.session.direction, scratch))
     finally:
         bench.keep(session)
-    scratch.clear()
-    return made
 
 
 def _walk(
@@ -168,14 +174,3 @@ def _shown(shot: Shot) -> frozenset[int]:
             break
         shown |= {row for row, mask in enumerate(shot.keyframes.read(frame)) if mask.max() >= 0.5}
     return frozenset(shown)
-
-
-def _write(hidden: Path, found: LeftOut) -> None:
-    path = left_out_file(hidden, found.frame)
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        beside.write_bytes(msgspec.json.encode(found))
-        beside.replace(path)
-    except OSError as error:
-        raise unwritable(path, error) from error

@@ -19,7 +19,10 @@ from matted.batch.review.left_out import (
     steps_without,
 )
 from matted.engine.plan import Direction
+from matted.engine.scratch import Scratch
 from matted.engine.session import SessionSettings
+from matted.errors import OutputError
+from matted.media.matte import MatteWriter
 
 DIRECTIONS = [pytest.param(direction, id=direction.value) for direction in Direction]
 
@@ -51,11 +54,9 @@ def test_when_a_keyframe_is_left_out_then_its_matte_is_that_of_a_job_without_it(
     result = run(other)
 
     means = Means(other.session, MEMORY)
-    _, mattes = ended(_predict(shot, frame, loaded(), means, Bench(), tmp_path / "hidden", None))
+    _, mattes = ended(_predict(shot, frame, loaded(), means, Bench(), Scratch(tmp_path / "walk"), None))
 
-    from matted.batch.place import matte_writer
-
-    writer = matte_writer(other, result.folder, other.recipe())
+    writer = MatteWriter(result.folder, objects=result.objects, settings=other.mattes, info=shot.plate.info)
     assert np.array_equal(mattes.astype(np.float16), writer.read(frame).astype(np.float16))
 
 
@@ -80,17 +81,36 @@ def test_when_found_once_then_it_is_read_and_no_step_is_taken(tmp_path):
     assert [path.name for path in (tmp_path / "hidden" / "left_out").iterdir()] == ["1006.json"]
 
 
-def test_when_stopped_then_it_goes_on_and_finds_the_same(tmp_path):
+def test_when_stopped_then_nothing_stays_and_the_next_finds_the_same(tmp_path):
     shot = shot_at(tmp_path, (1001, 1006, 1012))
     _, whole = ended(leaving(shot, 1006, tmp_path / "whole"))
-    for _ in range(20):
-        steps = leaving(shot, 1006, tmp_path / "hidden")
-        taken = [step for step, _ in zip(steps, range(3), strict=False)]
-        steps.close()
-        if len(taken) < 3:
-            break
+    steps = leaving(shot, 1006, tmp_path / "hidden")
+    for _ in range(7):
+        next(steps)
+    steps.close()
 
-    assert read_left_out(tmp_path / "hidden", 1006) == whole
+    assert list((tmp_path / "hidden" / "left_out").iterdir()) == []
+    assert ended(leaving(shot, 1006, tmp_path / "hidden"))[1] == whole
+
+
+def test_when_two_are_at_the_same_keyframe_then_both_find_the_same(tmp_path):
+    shot = shot_at(tmp_path, (1001, 1006, 1012))
+    slow, quick = (leaving(shot, 1006, tmp_path / "hidden") for _ in range(2))
+    for _ in range(7):  # on its way back, where it needs what it held on the way there
+        next(slow)
+    _, found = ended(quick)
+
+    assert ended(slow)[1] == found == read_left_out(tmp_path / "hidden", 1006)
+
+
+def test_when_the_folder_cannot_be_written_then_it_is_said(tmp_path):
+    (tmp_path / "hidden").write_text("a file")
+
+    with pytest.raises(OutputError) as caught:
+        ended(leaving(shot_at(tmp_path, (1001, 1006)), 1006, tmp_path / "hidden"))
+
+    assert caught.value.code == "output_unwritable"
+    assert str(tmp_path / "hidden") in caught.value.message
 
 
 def test_when_its_file_is_damaged_then_it_is_found_again(tmp_path):
