@@ -7,6 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from matted.batch.engines.daemon import PREPARATION, failure, open_shot, options, waiting_for
+from matted.batch.pieces import Piece
 from matted.batch.shot import Shot
 from matted.console import say
 from matted.engine.session import FrameDone, SessionSettings
@@ -91,6 +92,30 @@ def suggest(
         timeout=PREPARATION,
     )
     return list(_suggestions(_follow(client, job, on_step=on_step, stopped=stopped)))
+
+
+def do_piece(client: Client, piece: Piece, *, on_step: OnStep, stopped: Stopped) -> None:
+    """Have the daemon do a piece; what :func:`matted.batch.pieces.do` does here.
+
+    Raises:
+        Cancelled: ``stopped`` said so; the same piece goes on later.
+        DaemonError: what the daemon refused or met.
+        MattedError: the plate or the masks cannot be found.
+    """
+    request, segment = piece.request, piece.segment
+    job = client.propagate(
+        open_shot(client, request.shot()),
+        out=piece.folder.parent,
+        settings=options(request.weights, request.session),
+        mattes=messages.MatteOptions(**asdict(request.mattes)),
+        suggestions=request.suggestions,
+        review=request.review,
+        piece=messages.Piece(piece.folder.name, segment and (segment.first, segment.last), piece.frame),
+        priority="batch",
+        timeout=PREPARATION,
+    )
+    if job.state != "done":
+        _follow(client, job, on_step=on_step, stopped=stopped)
 
 
 def _follow(client: Client, job: messages.Job, *, on_step: OnStep, stopped: Stopped) -> messages.JobDone:

@@ -21,6 +21,7 @@ BYTES = {"uint8": 1, "uint16": 2, "half": 2, "float": 4}
 
 _FRAMES = 2**31 - 1
 _ID = re.compile(r"[0-9a-f]{16}")
+_VERSION_FOLDER = re.compile(r"v\d{3,9}")
 _NAME = 200
 
 
@@ -168,6 +169,26 @@ class WatchOptions:
         _require(0 <= self.credit <= 1024, "credit is 0 to 1024 events")
 
 
+@dataclass(frozen=True)
+class Piece:
+    """A part of the work on a job that many hosts share: it is done in the version folder ``folder`` and nowhere else.
+
+    ``segment`` makes the frames from its first to its last, inclusive, which begin and end where the job may be cut;
+    ``left_out`` predicts that keyframe from the others, for the review; neither of them does all that is left.
+    """
+
+    folder: str
+    segment: Optional[tuple[int, int]] = None
+    left_out: Optional[int] = None
+
+    def __post_init__(self) -> None:
+        _require(_VERSION_FOLDER.fullmatch(self.folder) is not None, "a version folder is named like v001")
+        _require(self.segment is None or self.left_out is None, "a piece is a segment or a keyframe left out")
+        for frame in (*(self.segment or ()), *(() if self.left_out is None else (self.left_out,))):
+            _check_frame(frame)
+        _require(self.segment is None or self.segment[0] <= self.segment[1], "a segment ends before it starts")
+
+
 # Requests
 
 
@@ -282,8 +303,9 @@ class Propagate:
     """Makes the mattes of ``frames`` (None: all of the shot's) from the keyframes as they are now.
 
     Mattes go to ``<out>/v001``, v002, …; with ``out`` None the daemon keeps them and ``frame_done`` or ``get_matte``
-    bring them. The same content is the same job: sent again it goes on, or answers that it is done. ``watch`` None
-    asks for no events. Answer: :class:`Job`.
+    bring them. The same content is the same job: sent again it goes on, or answers that it is done. ``review`` has the
+    mattes looked over when they are done; the sidecar in their folder tells what was found. ``piece`` asks for a part
+    of the work alone. ``watch`` None asks for no events. Answer: :class:`Job`.
     """
 
     shot: str
@@ -292,12 +314,15 @@ class Propagate:
     settings: Settings = field(default_factory=Settings)
     mattes: MatteOptions = field(default_factory=MatteOptions)
     suggestions: int = 3
+    review: bool = False
+    piece: Optional[Piece] = None
     priority: Literal["interactive", "batch"] = "interactive"
     watch: Optional[WatchOptions] = None
 
     def __post_init__(self) -> None:
         _check_id(self.shot, "shot")
         _check_range(self.frames)
+        _require(self.piece is None or self.out is not None, "a piece has its folder in an out folder")
         _require(0 <= self.suggestions <= 1000, "suggestions are 0 to 1000")
 
 

@@ -11,6 +11,9 @@ from typing import Any
 
 import matted
 from matted.batch.job import Job, claim
+from matted.batch.recipe import refuse_another
+from matted.batch.review.left_out import frames_to_leave_out
+from matted.batch.segments import Segment, split
 from matted.batch.shot import Shot
 from matted.errors import MattedError, RequestError
 from matted.media.matte import MatteSettings, MatteWriter
@@ -61,20 +64,26 @@ class Jobs:
             out = self.footage.paths.resolve(body.out, operator=user.operator)
         mattes = MatteSettings(**plain(body.mattes))
         weights = self._identify(body.settings.weights, user)
-        job = Job(shot, out, weights, session_settings(body.settings), mattes, body.suggestions)
+        job = Job(shot, out, weights, session_settings(body.settings), mattes, body.suggestions, body.review)
         content = self._content(row, body, masks, shot, user, out)
-        found = identity([user.name, str(out), job.recipe(), body.suggestions])
+        asked = [body.review, plain(body.piece)] if body.review or body.piece else []
+        found = identity([user.name, str(out), job.recipe(), body.suggestions, *asked])
+        frames = _frames_of(body.piece, job)
         with self._claiming[hash(out) % len(self._claiming)]:  # requests at once still take a folder each, or share one
             known = self.store.job(found)
-            folder = claim(job) if known is None or known.folder is None else out / known.folder
+            if body.piece is not None:
+                folder = out / body.piece.folder
+                refuse_another(job, job.recipe(), folder)
+            else:
+                folder = claim(job) if known is None or known.folder is None else out / known.folder
             submitted = self.store.submit(
                 JobRow(
                     found, 0, row.id, user.name, "propagate", body.priority, "queued", content, folder.name,
-                    len(shot.wanted()), 0, 0, None,
+                    len(frames), 0, 0, None,
                 )
             )  # fmt: skip
         if submitted.state == "done":
-            self._make_whole(submitted, job)
+            self._make_whole(submitted, job, frames)
         return self._submit(found)
 
     def suggest(self, row: ShotRow, opened: messages.OpenShot, body: messages.Suggest, user: User) -> messages.Job:
@@ -202,12 +211,12 @@ class Jobs:
         self.footage.paths.check_all(files, operator=user.operator)
         return [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in files]
 
-    def _make_whole(self, row: JobRow, job: Job) -> None:
+    def _make_whole(self, row: JobRow, job: Job, frames: tuple[int, ...]) -> None:
         """A job that is done, of which somebody took mattes away, goes again."""
         writer = MatteWriter(
             job.out / str(row.folder), objects=job.shot.keyframes.objects, settings=job.mattes, info=job.shot.plate.info
         )
-        gone = [frame for frame in job.shot.wanted() if not writer.complete(frame)]
+        gone = [frame for frame in frames if not writer.complete(frame)]
         if gone:
             self.store.forget_frames(row.id, gone)
             self.store.again(row.id)
@@ -257,6 +266,30 @@ class Jobs:
 
 def _locks(count: int) -> tuple[threading.Lock, ...]:
     return tuple(threading.Lock() for _ in range(count))
+
+
+def _frames_of(piece: messages.Piece | None, job: Job) -> tuple[int, ...]:
+    """The frames to make of a job, or of a piece of it.
+
+    Raises:
+        RequestError: ``bad_request``: the job cannot be cut so.
+    """
+    frames, keyframes = job.shot.wanted(), job.shot.keyframes.frames
+    if piece is not None and piece.left_out is not None:
+        if piece.left_out in frames_to_leave_out(job.shot):
+            return ()
+        message = f"Frame {piece.left_out} is no keyframe that can be left out."
+    elif piece is None or piece.segment is None:
+        return frames
+    else:
+        segment = Segment(*piece.segment)
+        segments = split(frames, keyframes, job.session.direction)
+        if segment in segments:
+            return tuple(frame for frame in frames if frame in segment)
+        message = f"The frames {segment} cannot be made alone; the job's segments are {', '.join(map(str, segments))}."
+    raise RequestError(
+        "bad_request", message, hint="Plan the pieces anew with the keyframes and the range as they are."
+    )
 
 
 def files_below(folder: Path) -> list[Path]:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from matted.batch.bench import Bench
 from matted.batch.job import Job, Run
+from matted.batch.leaving import LeavingOut
+from matted.batch.segments import Segment
 from matted.batch.shot import Shot
 from matted.batch.stamp import Stamp
 from matted.batch.suggesting import Suggesting
@@ -45,25 +47,29 @@ def begin(row: JobRow, *, crew: Crew, bench: Bench) -> Task:
     Raises:
         MattedError: its plate, masks or folder are not as they should be.
     """
-    return _Propagate(row, crew, bench) if row.kind == "propagate" else _Suggest(row, crew, bench)
+    if row.kind == "suggest":
+        return _Suggest(row, crew, bench)
+    request = revive(messages.Propagate, row.content["request"])
+    is_left_out = request.piece is not None and request.piece.left_out is not None
+    return _LeaveOut(row, request, crew, bench) if is_left_out else _Propagate(row, request, crew, bench)
 
 
 class _Propagate:
-    def __init__(self, row: JobRow, crew: Crew, bench: Bench) -> None:
-        request = revive(messages.Propagate, row.content["request"])
-        job = Job(
-            _shot(row, request.frames, crew),
-            Path(row.content["folder"]),
-            identify(_weights(row, request.settings, crew), folder=crew.settings.weights),
-            session_settings(request.settings),
-            MatteSettings(**plain(request.mattes)),
-            request.suggestions,
-        )
+    def __init__(self, row: JobRow, request: messages.Propagate, crew: Crew, bench: Bench) -> None:
+        job, piece = _job(row, request, crew), request.piece
         self._row = row
         self._crew = crew
         self._objects = job.shot.keyframes.objects
         self._told = crew.store.frames_done(row.id)
-        self._run = Run(job, bench=bench, key=row.shot, on_written=self._written, on_degraded=self._degraded)
+        self._run = Run(
+            job,
+            segment=Segment(*piece.segment) if piece and piece.segment else None,
+            folder=job.out / piece.folder if piece else None,
+            bench=bench,
+            key=row.shot,
+            on_written=self._written,
+            on_degraded=self._degraded,
+        )
         try:
             self._run.start()
             crew.store.set_folder(row.id, self._run.folder.name)
@@ -99,6 +105,29 @@ class _Propagate:
         _tell_degraded(self._row, self._crew, frame, message)
 
 
+class _LeaveOut:
+    def __init__(self, row: JobRow, request: messages.Propagate, crew: Crew, bench: Bench) -> None:
+        piece = request.piece
+        assert piece is not None and piece.left_out is not None
+        self._leaving = LeavingOut(
+            _job(row, request, crew),
+            Path(row.content["folder"]) / piece.folder,
+            piece.left_out,
+            bench=bench,
+            key=row.shot,
+            on_degraded=lambda frame, message: _tell_degraded(row, crew, frame, message),
+        )
+        self._leaving.start()
+        self.steps = self._leaving.steps()
+
+    def finish(self) -> dict[str, Any]:
+        return {"computed": 0, "suggestions": []}
+
+    def close(self) -> None:
+        self.steps.close()
+        self._leaving.close()
+
+
 class _Suggest:
     def __init__(self, row: JobRow, crew: Crew, bench: Bench) -> None:
         request = revive(messages.Suggest, row.content["request"])
@@ -131,6 +160,18 @@ class _Suggest:
 
     def _degraded(self, frame: int | None, message: str) -> None:
         _tell_degraded(self._row, self._crew, frame, message)
+
+
+def _job(row: JobRow, request: messages.Propagate, crew: Crew) -> Job:
+    return Job(
+        _shot(row, request.frames, crew),
+        Path(row.content["folder"]),
+        identify(_weights(row, request.settings, crew), folder=crew.settings.weights),
+        session_settings(request.settings),
+        MatteSettings(**plain(request.mattes)),
+        request.suggestions,
+        request.review,
+    )
 
 
 def _tell_degraded(row: JobRow, crew: Crew, frame: int | None, message: str) -> None:

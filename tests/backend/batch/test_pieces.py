@@ -176,7 +176,7 @@ def folder_gone(request, folder):
         (plate_again, PlateError, "not the one the batch was planned with"),
         (plate_gone, PlateError, "not the one the batch was planned with"),
         (another_mask, KeyframeError, "masks are not those"),
-        (another_range, PlateError, "the range is not the one"),
+        (another_range, PlateError, "range is not the one"),
         (another_size, SettingError, "settings are not those"),
         (another_version, RequestError, "planned by matted 0.0.0"),
         (folder_gone, OutputError, "not the folder of a job"),
