@@ -468,9 +468,10 @@ def _weights(name_or_path: str) -> str:
 
 
 def _absolute(path: str | Path) -> Path:
-    """A path that means the same from every working directory; a job is the same job wherever it is asked for."""
-    whole = Path(path).expanduser().absolute()
-    return whole.resolve() if ".." in whole.parts else whole
+    """A path that means the same from every working directory."""
+    from matted.batch.request import absolute
+
+    return absolute(path)
 
 
 def _config(ocio: str | None) -> str | None:

@@ -95,3 +95,17 @@ class Request:
             msgspec.ValidationError: these are other values.
         """
         return msgspec.convert(values, cls, dec_hook=lambda kind, value: kind(value))
+
+
+def absolute(path: str | Path, folder: Path | None = None) -> Path:
+    """A path that means the same from every working directory; a job is the same job wherever it is asked for.
+
+    Args:
+        path: as a person writes it; ``~`` is their home.
+        folder: what it is relative to; None is the working directory.
+
+    Raises:
+        RuntimeError: there is no such home.
+    """
+    whole = ((folder or Path()) / Path(path).expanduser()).absolute()
+    return whole.resolve() if ".." in whole.parts else whole

@@ -51,7 +51,7 @@ class JobFileError(BatchError):
 
 def in_order(problems: Iterable[Problem]) -> tuple[Problem, ...]:
     """Each problem once, by line; those of one line as they were found."""
-    first: dict[tuple[int, str], Problem] = {}
+    first: dict[tuple[int, str, str], Problem] = {}
     for problem in problems:
-        first.setdefault((problem.line, problem.message), problem)
+        first.setdefault((problem.line, problem.shot, problem.message), problem)
     return tuple(sorted(first.values(), key=lambda problem: problem.line))

@@ -12,8 +12,8 @@ from matted.batch.jobfile.problem import JobFileError, Problem
 Key = tuple[str | int, ...]
 """Where a value is in a job file: ``("shots", 0, "plate")``."""
 
-LARGEST = 4 * 2**20
-"""Bytes a job file may have: some ten thousand shots."""
+LARGEST = 2 * 2**20
+"""Bytes a job file may have: some five thousand shots."""
 
 
 @dataclass(frozen=True)
