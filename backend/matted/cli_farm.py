@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,8 +21,10 @@ if TYPE_CHECKING:
     from matted.batch.pieces import Piece
     from matted.engine.session import FrameDone
 
-Work = Callable[["Piece", Callable[["FrameDone"], None], Callable[[], bool]], None]
-"""Does a piece; is told of steps by its second argument and asks the third one whether to stop."""
+OnStep = Callable[["FrameDone"], None]
+Stopped = Callable[[], bool]
+Work = Callable[["Piece", OnStep, Stopped], None]
+"""Does a piece."""
 
 PIECES_EXAMPLES = """\b
 Examples:
@@ -43,7 +46,6 @@ Examples:
 """
 
 _SEVERITY = ("pass", "warn", "fail", "error")
-_EXIT = {"warn": 3, "fail": 1, "error": 1}
 
 _file = click.argument("file", type=click.Path(path_type=Path))
 _folder = click.argument("folder", type=click.Path(path_type=Path))
@@ -209,6 +211,7 @@ def report(file: Path, report: Path, path_mapping: Path | None, accept: str, ope
     finished; with --accept warn a warning is none of that, with --accept fail a failing verdict neither.
     """
     from matted.batch.farm import outcomes
+    from matted.batch.many import exit_code
     from matted.batch.page import write_page
 
     told = Told(openjd)
@@ -222,9 +225,9 @@ def report(file: Path, report: Path, path_mapping: Path | None, accept: str, ope
             say(f"      {finding.words}")
         if outcome.error:
             told.failure(outcome.error)
-    worst = max((outcome.state for outcome in found), key=_SEVERITY.index)
-    told.status(f"{handout.batch}: {worst}; the report is {report.absolute()}")
-    raise SystemExit(0 if _SEVERITY.index(worst) <= _SEVERITY.index(accept) else _EXIT[worst])
+    told.status(f"{handout.batch}: the report is {report.absolute()}")
+    accepted = _SEVERITY[: _SEVERITY.index(accept) + 1]
+    raise SystemExit(exit_code([outcome for outcome in found if outcome.state not in accepted]))
 
 
 COMMANDS = (pieces, farm)
@@ -241,14 +244,47 @@ def _read(file: Path, path_mapping: Path | None) -> tuple[Handout, PathMap]:
 @contextmanager
 def _worker(device: str | None, told: Told) -> Iterator[Work]:
     """What does a piece: the daemon that was named, or this process with a network that stays warm."""
+    file = os.environ.get(VARIABLE)
+    with _in_daemon(Path(file), told) if file and not device else nullcontext(_here(device, told)) as work:
+        yield work
+
+
+@contextmanager
+def _in_daemon(file: Path, told: Told) -> Iterator[Work]:
+    from matted.farm_session import Keeper, connect
+    from matted.remote import do_piece
+
+    keeper = Keeper(file, told.status)
+    keeper.look()
+    with connect(file) as client:
+
+        def work(piece: Piece, on_step: OnStep, stopped: Stopped) -> None:
+            def watchful() -> bool:
+                if client.trouble:
+                    keeper.look()
+                return stopped()
+
+            keeper.look()
+            do_piece(client, piece, on_step=on_step, stopped=watchful)
+
+        yield work
+
+
+def _here(device: str | None, told: Told) -> Work:
     from matted.batch.bench import Bench
     from matted.batch.pieces import do
     from matted.weights import choose_device, default_folder
 
     bench = Bench(choose_device(device))
 
-    def here(piece: Piece, on_step: Callable[[FrameDone], None], stopped: Callable[[], bool]) -> None:
-        degraded = lambda frame, text: told.status(text)  # noqa: E731
-        do(piece, bench=bench, on_step=on_step, on_degraded=degraded, stopped=stopped, weights_folder=default_folder())
+    def work(piece: Piece, on_step: OnStep, stopped: Stopped) -> None:
+        do(
+            piece,
+            bench=bench,
+            on_step=on_step,
+            on_degraded=lambda frame, text: told.status(text),
+            stopped=stopped,
+            weights_folder=default_folder(),
+        )
 
-    yield here
+    return work

@@ -9,18 +9,21 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from matted_protocol.client import Client
 from matted_protocol.connection import Connection, read_connection, running
 from matted_protocol.errors import DaemonError
-from matted_protocol.start import answers
+from matted_protocol.start import answers, log_file
 
 NAME = "matted farm"
 STARTING = 300.0
 """Seconds in which a daemon must have answered: a first import from slow storage takes long."""
 STOPPING = 120.0
 """Seconds that the frame at hand may take when the daemon is to stop."""
+DEATHS = 3
+"""Times a daemon is started again for one command."""
 PATIENCE = 10.0
 """Seconds in which a daemon that works answers."""
 
@@ -60,6 +63,37 @@ def has_died(file: Path) -> bool:
     except DaemonError:
         return False
     return bool(connection.endpoint) and not answers(connection)
+
+
+class Keeper:
+    """Starts the session's daemon again when it dies while pieces are done; it then goes on with them by itself.
+
+    Args:
+        file: its connection file.
+        tell: told that it was started again.
+    """
+
+    def __init__(self, file: Path, tell: Callable[[str], None]) -> None:
+        self._file = file
+        self._tell = tell
+        self._deaths = 0
+
+    def look(self) -> None:
+        """See that the daemon runs.
+
+        Raises:
+            DaemonError: daemon_failed when it died too often, as where the system ends what takes too much memory.
+        """
+        if not has_died(self._file):
+            return
+        self._deaths += 1
+        if self._deaths > DEATHS:
+            message = f"The daemon of this session has died {self._deaths} times; it is not started again."
+            log = log_file(self._file)
+            hint = f"See {log}, and whether the system ended it for want of memory; then have the piece done again."
+            raise DaemonError("daemon_failed", message, hint, path=str(log))
+        self._tell("The daemon of this session has died; it is started again and goes on.")
+        connect(self._file).close()
 
 
 def stop(folder: Path) -> bool:

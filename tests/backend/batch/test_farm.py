@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
-from fakes.drawn_batch import batch_at
+from fakes.farm_batch import batch_at
 from matted.batch.farm import Handout, hand_out, outcomes, read_handout, write_handout
 from matted.batch.mapping import PathMap, PathRule
 from matted.errors import MattedError, RequestError

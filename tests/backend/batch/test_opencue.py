@@ -6,7 +6,7 @@ from xml.etree import ElementTree as xml
 
 import pytest
 
-from fakes.drawn_batch import batch_at
+from fakes.farm_batch import batch_at
 from matted.batch.farm import read_handout
 from matted.batch.opencue import export
 from matted.engine.plan import Direction

@@ -7,7 +7,7 @@ import pytest
 import yaml
 from openjd.model import StepParameterSpaceIterator, create_job, decode_job_template, preprocess_job_parameters
 
-from fakes.drawn_batch import batch_at
+from fakes.farm_batch import batch_at
 from matted.batch.openjd import export, needs
 from matted.engine.plan import Direction
 from matted.engine.session import SessionSettings
