@@ -67,9 +67,9 @@ class Case:
         return float(np.min([*self.j.values()]))
 
     def worst(self) -> dict[str, float]:
-        """The worst number of every measure, NaN where there is none: all keyframes left alone."""
+        """The worst number of every measure, NaN where there is none; keyframes count where mattes meet them."""
         drawn = set(self.review.keyframes)
-        frames = [frame for frame in self.review.frames if frame.frame not in drawn]
+        frames = self.review.frames
         sure = [value for frame, values in self.confidence.items() if frame not in drawn for value in values]
         pairs = [pair for one in self.review.left_out for pair in zip(one.j, one.f, strict=True)]
         left_out = [(j + f) / 2 for j, f in pairs if j is not None and f is not None]
