@@ -83,6 +83,7 @@ class Here:
             self._said.append(Said(name, message))
 
         job = request.job(identify(request.weights, folder=default_folder()))
+        yield Step(name, None, 0, len(job.shot.wanted()))
         self._bench.loaded(job.weights)  # weights that are none are refused before a folder is taken
         with Run(job, bench=self._bench, on_degraded=degraded) as run:
             with closing(run.steps()) as steps:
