@@ -32,6 +32,7 @@ from matted.batch.review.looking import review
 from matted.batch.score import boundary_measure, davis_tolerance, region_similarity
 from matted.batch.shot import Shot
 from matted.engine.session import SessionSettings
+from matted.errors import MattedError
 from matted.media.matte import MatteWriter
 from matted.media.plate import Plate
 from matted.media.sequence import find_sequence
@@ -126,7 +127,11 @@ def main(
     cases = []
     for folder in sequences(folders):
         for count in counts:
-            case = kept.get((folder.name, count)) or make(folder, count, every, loaded, settings)
+            try:
+                case = kept.get((folder.name, count)) or make(folder, count, every, loaded, settings)
+            except MattedError as error:
+                click.echo(f"{folder.name}: {error.message}", err=True)
+                break
             cases.append(case)
             if measures is not None and (folder.name, count) not in kept:
                 with measures.open("a") as file:
