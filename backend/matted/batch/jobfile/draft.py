@@ -52,7 +52,7 @@ class Draft:
     raw: Raw
     tokens: Tokens
     at: Key
-    given: Mapping[str, Given]
+    given: dict[str, Given]
     named: str
     shot: str
     values: dict[str, Any] = field(default_factory=dict)
@@ -110,6 +110,11 @@ class Draft:
         shot = self.shot if found is None or (found.at or ())[:1] == ("shots",) else ""
         self.problems.append(Problem(self.raw.file, self.line(key), shot, message, hint))
 
+    def is_default(self, key: str) -> bool:
+        """Whether the value of ``key`` stands in the defaults."""
+        found = self.given.get(key)
+        return found is not None and found.at is not None and found.at[0] == "defaults"
+
     def line(self, key: str | None) -> int:
         """Where a key of the shot stands, else where the shot begins; 0 for the command line."""
         found = None if key is None else self.given.get(key)
@@ -165,6 +170,8 @@ def shown(value: Any) -> str:
         return "a list" if len(value) != 1 else f"a list of {shown(value[0])}"
     if isinstance(value, bool) or value is None:
         return {True: "true", False: "false", None: "empty"}[value]
-    written = ascii(value) if isinstance(value, str) and not value.isprintable() else str(value)
+    written = str(value)
+    if not written.isprintable():
+        written = ascii(written)[1:-1]
     written = written if len(written) <= 60 else f"{written[:57]}…"
     return f"'{written}'" if isinstance(value, str) else written

@@ -47,6 +47,7 @@ def _masks(draft: Draft) -> tuple[MaskSource, ...] | None:
     if not {"objects", "keyframes"} & set(draft.given):
         draft.problem(None, "The shot has no keyframes.", f"Write keyframes = {FIELDS['keyframes'].example}.")
         return None
+    _set_aside(draft)
     objects: dict[str, str | None] = draft.values.get("objects", {})
     if _refused(draft, objects):
         return None
@@ -59,6 +60,15 @@ def _masks(draft: Draft) -> tuple[MaskSource, ...] | None:
     if keyframes and all(objects.values()):
         sources.append(_source(draft, None, "keyframes", keyframes))
     return tuple(source for source in sources if source)
+
+
+def _set_aside(draft: Draft) -> None:
+    """Where objects say themselves where their masks are, a shot's own word leaves out what the defaults say."""
+    if all(draft.values.get("objects", {"": None}).values()):
+        for key, other in (("keyframes", "objects"), ("objects", "keyframes")):
+            if draft.is_default(key) and other in draft.given and not draft.is_default(other):
+                del draft.given[key]
+                draft.values.pop(key, None)
 
 
 def _refused(draft: Draft, objects: dict[str, str | None]) -> bool:
