@@ -13,13 +13,15 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+from matted.batch.jobfile.clips import LINES, OURS, find_clips
 from matted.batch.jobfile.problem import JobFileError, Problem
 from matted.batch.jobfile.raw import Key, read_text, refused
 
-INSTALL = "Run: pip install 'matted[otio]'"
+INSTALL = "Run: pip install 'matted[timelines]'"
 
 _MARK = "MATTED-EVENT"
-_OWN = re.compile(r"\*?\s*MATTED[ _](?P<key>[^:]*?)\s*(?P<colon>:?)\s*(?P<value>[^:].*)?", re.IGNORECASE)
+_OWN = re.compile(r"\*?\s*MATTED[ _](?P<key>[^:]*?)\s*(?::\s*(?P<value>.*))?", re.IGNORECASE)
+_SOUND = re.compile(r"\d+\S*\s+\S+\s+(A\d*|AA)\s")
 _CODE = re.compile(r"\b\d\d:\d\d:\d\d[:;](?P<frames>\d\d)\b")
 _DROP = re.compile(r"(\b\d\d:\d\d:\d\d):(\d\d\b)")
 _RATE_HINT = "Write the frame rate before the first event, like: * MATTED RATE: 25"
@@ -48,8 +50,8 @@ class Edl:
     problems: list[Problem] = field(default_factory=list)
 
 
-def read_edl(file: Path) -> tuple[Any, Edl]:
-    """The OpenTimelineIO timeline of an EDL, and what else its text says.
+def read_edl(file: Path) -> tuple[Any, list[str]]:
+    """The OpenTimelineIO timeline of an EDL, what its text says laid into the metadata, and what a person should know.
 
     Raises:
         JobFileError: it is no EDL, a comment of ours says nothing, or the adapter is not installed.
@@ -59,10 +61,23 @@ def read_edl(file: Path) -> tuple[Any, Edl]:
     edl.rate = _rate(file, edl, [text for _, text in numbered])
     if edl.problems:
         raise JobFileError(edl.problems)
-    return _adapted(file, edl), edl
+    timeline = _adapted(file, edl)
+    timeline.metadata[OURS] = edl.tree
+    timeline.metadata[LINES] = {".".join(map(str, key)): line for key, line in edl.places.items() if key[0] in edl.tree}
+    for clip, _ in find_clips(timeline):
+        _lay_in(clip, edl)
+    return timeline, edl.notes
 
 
-def event_line(clip: Any) -> int:
+def _lay_in(clip: Any, edl: Edl) -> None:
+    """Note at a clip what was said of its event."""
+    event = _event_line(clip)
+    places = {".".join(map(str, key[1:])): line for key, line in edl.places.items() if key[0] == event}
+    clip.metadata[OURS] = edl.keys.get(event, {})
+    clip.metadata[LINES] = {**places, "": event}
+
+
+def _event_line(clip: Any) -> int:
     """The line of the event a clip was made of."""
     for comment in clip.metadata.get("cmx_3600", {}).get("comments", ()):
         if comment.startswith(_MARK):
@@ -80,14 +95,17 @@ class _Reader:
         self._line = 0
         self._split = 0
         self._drops = False
+        self._sounds = False
 
     def read(self, numbered: list[tuple[int, str]]) -> Edl:
         for line, text in numbered:
             own = _OWN.fullmatch(text)
-            if own:
-                self._take(line, own)
-            elif text[0].isdigit():
+            if text[0].isdigit():
                 self._begin(line, text)
+            elif own:
+                self._take(line, own)
+            elif self._sounds:
+                continue
             elif text.startswith("FCM"):
                 self._drops = "NON" not in text.upper() and "DROP" in text.upper()
             elif text.startswith(("TITLE:", "SPLIT")) or self._line:
@@ -101,6 +119,10 @@ class _Reader:
         """An event; two lines of one number are a transition, two after a SPLIT share their comments."""
         digits = re.match(r"\d+", text)
         event = digits[0] if digits else ""
+        if _SOUND.match(text):  # sound alone; where it has the number of a picture, comments are that one's
+            self._sounds = event != self._event
+            return
+        self._sounds = False
         self._edl.lines.append((line, _DROP.sub(r"\1;\2", text) if self._drops else text))
         follows = event == self._event and not self._split
         self._split = max(0, self._split - 1)
@@ -112,7 +134,7 @@ class _Reader:
 
     def _take(self, line: int, own: re.Match[str]) -> None:
         name, value = own["key"].strip(), (own["value"] or "").strip()
-        if not (own["colon"] and name and value):
+        if not (name and value):
             self._problem(line, "This comment says nothing.", "Write it like: * MATTED KEYFRAMES: roto/hero")
             return
         table, _, rest = name.partition(" ")

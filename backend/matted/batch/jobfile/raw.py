@@ -40,8 +40,8 @@ class Raw:
         return self.lines.get(key, 0)
 
 
-def read_text(file: Path) -> str:
-    """The text of a job file, without a byte order mark, lines ending in a newline alone.
+def read_text(file: Path, largest: int = LARGEST) -> str:
+    """The text of a job file of at most ``largest`` bytes, without a byte order mark, lines ending in a newline alone.
 
     Raises:
         JobFileError: there is no such file, or it is no text.
@@ -51,12 +51,12 @@ def read_text(file: Path) -> str:
             there = "is not a file" if file.exists() else "does not exist"
             raise refused(file, f"{file} {there}.", "Give the path of a job file.")
         with file.open("rb") as opened:
-            content = opened.read(LARGEST + 1)
+            content = opened.read(largest + 1)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise refused(file, f"{file} cannot be read: {reason}.", "Check the path and that you may read it.") from error
-    if len(content) > LARGEST:
-        raise refused(file, f"{file} is larger than {LARGEST // 2**20} MB.", "Split it into several job files.")
+    if len(content) > largest:
+        raise refused(file, f"{file} is larger than {largest // 2**20} MB.", "Split it into several job files.")
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
