@@ -66,7 +66,7 @@ class Jobs:
         weights = self._identify(body.settings.weights, user)
         job = Job(shot, out, weights, session_settings(body.settings), mattes, body.suggestions, body.review)
         content = self._content(row, body, masks, shot, user, out)
-        asked = [body.review, plain(body.piece)] if body.review or body.piece else []
+        asked = [body.review, body.piece and plain(body.piece)] if body.review or body.piece else []
         found = identity([user.name, str(out), job.recipe(), body.suggestions, *asked])
         frames = _frames_of(body.piece, job)
         with self._claiming[hash(out) % len(self._claiming)]:  # requests at once still take a folder each, or share one

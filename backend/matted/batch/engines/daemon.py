@@ -120,6 +120,7 @@ class Daemon:
             settings=options(request.weights, request.session),
             mattes=messages.MatteOptions(**asdict(request.mattes)),
             suggestions=request.suggestions,
+            review=request.review,
             priority=self._priority,
             timeout=PREPARATION,
         )
