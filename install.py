@@ -34,11 +34,13 @@ BEST_MINORS = (12, 13, 11, 14, 10)
 DISK_GB = 8.0 if sys.platform.startswith("linux") else 3.0
 LOG = "matted-install.log"
 STAMP = "matted-install.json"
+EXTRAS = ["movies", "cluster", "timelines"]
 EXAMPLES = """examples:
   python install.py demo
   python install.py demo first-matte
   python install.py test
   python install.py --weights xmem
+  python install.py --with cluster --with timelines
   python install.py demo --venv D:/envs/matted
   python install.py nuke
   python install.py nuke --nuke 15 16 --wheels D:/wheels
@@ -132,7 +134,7 @@ def main(arguments: list[str] | None = None) -> int:
             return nuke(options)
         if options.command == "resolve":
             return resolve(options)
-        python = make_environment(options.venv, wanted_extras(options.command), options.python)
+        python = make_environment(options.venv, wanted_extras(options.command, options.extras), options.python)
         if options.weights:
             say(f"Fetching the weights '{options.weights}'")
             code = run([python, "-m", "matted", "weights", "fetch", options.weights])
@@ -155,9 +157,10 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    add_options(parser, venv=HERE / ".venv", python=None, weights=None)
+    add_options(parser, venv=HERE / ".venv", python=None, weights=None, extras=[])
     common = argparse.ArgumentParser(add_help=False)
-    add_options(common, venv=argparse.SUPPRESS, python=argparse.SUPPRESS, weights=argparse.SUPPRESS)
+    nothing = argparse.SUPPRESS
+    add_options(common, venv=nothing, python=nothing, weights=nothing, extras=nothing)
     commands = parser.add_subparsers(dest="command", metavar="demo | test | nuke | resolve")
     demo = commands.add_parser("demo", parents=[common], help="install, and make the first mattes of a drawn shot")
     demo.add_argument("folder", type=Path, nargs="?", default=HERE / "demo", help="where the shot goes [demo]")
@@ -208,11 +211,19 @@ def add_options(parser: argparse.ArgumentParser, **defaults: object) -> None:
         "--python", metavar="PATH", default=defaults["python"], help="the Python to make it with [a fitting one]"
     )
     parser.add_argument("--weights", metavar="NAME", default=defaults["weights"], help="also fetch these weights: xmem")
+    parser.add_argument(
+        "--with",
+        dest="extras",
+        action="append",
+        choices=EXTRAS,
+        default=defaults["extras"],
+        help="also what movies, clusters or timelines need; may be given again",
+    )
 
 
-def wanted_extras(command: str | None) -> set[str]:
-    """The optional dependencies a command needs."""
-    return {"dev", "movie"} if command == "test" else set()
+def wanted_extras(command: str | None, chosen: list[str]) -> set[str]:
+    """The optional dependencies a command needs, and those that were asked for."""
+    return {"dev", *EXTRAS} if command == "test" else set(chosen)
 
 
 def start(options: argparse.Namespace, python: Path) -> int:

@@ -110,7 +110,7 @@ def do_piece(client: Client, piece: Piece, *, on_step: OnStep, stopped: Stopped)
         mattes=messages.MatteOptions(**asdict(request.mattes)),
         suggestions=request.suggestions,
         review=request.review,
-        piece=messages.Piece(piece.folder.name, segment and (segment.first, segment.last), piece.frame),
+        piece=messages.Piece(piece.folder.name, (segment.first, segment.last) if segment else None, piece.frame),
         priority="batch",
         timeout=PREPARATION,
     )

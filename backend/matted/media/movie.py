@@ -1,4 +1,4 @@
-"""Movie files as plates, through PyAV (the ``movie`` extra). Pictures are numbered from 1, whatever the time code says.
+"""Movie files as plates, through PyAV (the ``movies`` extra). Pictures are numbered from 1, whatever the time code says.
 
 Colours go through an explicit matrix and range: files often leave theirs untagged, and the decoder's guess moves every
 colour. Seeking is exact: decoding starts at the sync frame before and goes on to the very time stamp asked for.
@@ -118,7 +118,7 @@ def _av() -> Any:
         import av
     except ImportError as error:
         message = "Movie files need PyAV, which is not installed."
-        raise PlateError("plate_unreadable", message, hint="Run: pip install 'matted[movie]'") from error
+        raise PlateError("plate_unreadable", message, hint="Run: python install.py --with movies") from error
     return av
 
 

@@ -194,4 +194,4 @@ def test_when_pyav_is_absent_then_the_remedy_is_the_extra(tmp_path, monkeypatch)
     with pytest.raises(PlateError) as refused:
         find_sequence(path)
 
-    assert "pip install 'matted[movie]'" in refused.value.hint
+    assert "install.py --with movies" in refused.value.hint
