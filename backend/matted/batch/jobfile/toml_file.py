@@ -36,6 +36,6 @@ def read_toml(file: Path) -> Raw:
 
 
 def _hint(said: str) -> str:
-    if "'\\\\'" in said or "escape" in said.lower():
+    if "\\" in said or "hex" in said:  # C:\shots, C:\users
         return "Put paths with backslashes in single quotes, or write them with forward slashes."
     return "Text stands in quotes, a key is given once, and a shot begins with [[shots]]."
