@@ -24,6 +24,8 @@ STOPPING = 120.0
 """Seconds that the frame at hand may take when the daemon is to stop."""
 DEATHS = 3
 """Times a daemon is started again for one command."""
+LEAVING = 5.0
+"""Seconds a daemon that has stopped may take to end its process."""
 PATIENCE = 10.0
 """Seconds in which a daemon that works answers."""
 
@@ -114,18 +116,21 @@ def stop(folder: Path) -> bool:
         ended = _ends(file, connection)
     except DaemonError:
         ended = False
-    if not ended and connection.pid and answers(connection):
+    if not ended and connection.pid and answers(connection):  # and so the process is still that daemon
         os.kill(connection.pid, getattr(signal, "SIGKILL", signal.SIGTERM))
     return True
 
 
 def _ends(file: Path, connection: Connection) -> bool:
-    """Wait for the end: the daemon then says in its file that nothing answers, and its process goes."""
-    until = time.monotonic() + STOPPING
-    while time.monotonic() < until:
-        if not read_connection(file).endpoint and running(connection.pid) is not True:
-            return True
-        if not answers(connection) and running(connection.pid) is None:
-            return True
+    """Wait for the end: the daemon then says in its file that nothing answers, and soon afterwards its process goes."""
+    stopped = _waits(lambda: not read_connection(file).endpoint, STOPPING)
+    if stopped:  # where nobody clears ended processes away, as in some containers, they stay in the list
+        _waits(lambda: not running(connection.pid), LEAVING)
+    return stopped
+
+
+def _waits(happened: Callable[[], bool], seconds: float) -> bool:
+    until = time.monotonic() + seconds
+    while not (found := happened()) and time.monotonic() < until:
         time.sleep(0.1)
-    return False
+    return found
