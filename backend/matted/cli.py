@@ -1,4 +1,4 @@
-"""The command line: ``matted propagate | suggest | score | folder | weights | check | demo``, and ``cli_daemon``'s.
+"""The command line: ``matted propagate | suggest | score | folder | weights | check | demo``, and those of ``cli_*``.
 
 Exit codes: 0 done, 1 failed or stopped, 2 the command was not understood. With ``--json`` the result, or the error, is
 one JSON object on standard output; everything meant for people goes to standard error.
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from matted import cli_daemon, cli_farm
+from matted import cli_batch, cli_daemon, cli_farm
 from matted.console import JSON, Progress, interruptible, json_option, number, say, say_suggestions, tell_error
 from matted.errors import MattedError
 from matted_protocol.errors import DaemonError
@@ -87,7 +87,7 @@ def main() -> None:
     """A few keyframe mattes in; a matte for every frame, and the frames worth masking next, out."""
 
 
-for _command in (*cli_daemon.COMMANDS, *cli_farm.COMMANDS):
+for _command in (*cli_batch.COMMANDS, *cli_daemon.COMMANDS, *cli_farm.COMMANDS):
     main.add_command(_command)
 
 
