@@ -175,8 +175,9 @@ def _outcome(piece: Piece, thresholds: Mapping[str, Thresholds]) -> Outcome:
     result = read_result(piece.folder, sidecar, computed=0)
     if result.review is None:
         return Outcome(request, "pass", 0.0, result)
-    verdict = judge(result.confidence, result.review, thresholds[request.name])
-    return Outcome(request, verdict.state, 0.0, result, verdict)
+    limits = thresholds[request.name]
+    verdict = judge(result.confidence, result.review, limits)
+    return Outcome(request, verdict.state, 0.0, result, verdict, thresholds=limits)
 
 
 def _planned(entry: Entry) -> tuple[Piece, ...]:

@@ -193,7 +193,11 @@ class _Making:
         if entry.request.review and result.review is not None:
             verdict = judge(result.confidence, result.review, entry.thresholds)
         state = "pass" if verdict is None else verdict.state
-        self._end(Outcome(entry.request, state, self._seconds(name), result, verdict, None, self._heard(name)))
+        self._end(
+            Outcome(
+                entry.request, state, self._seconds(name), result, verdict, None, self._heard(name), entry.thresholds
+            )
+        )
 
     def _fail(self, name: str, error: MattedError | DaemonError) -> None:
         request = self.entries[name].request

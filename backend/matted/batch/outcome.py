@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from matted.batch.place import JobResult
 from matted.batch.request import Request
-from matted.batch.review import Verdict
+from matted.batch.review import Thresholds, Verdict
 from matted.errors import MattedError
 from matted_protocol.errors import DaemonError
 
@@ -24,6 +24,7 @@ class Outcome:
         verdict: what is to be thought of it; None after an error, or when no review was asked for (then ``pass``).
         error: why mattes could not be made.
         said: what the device gave up and other things said meanwhile, a sentence each.
+        thresholds: what the verdict was judged by.
     """
 
     request: Request
@@ -33,3 +34,4 @@ class Outcome:
     verdict: Verdict | None = None
     error: MattedError | DaemonError | None = None
     said: tuple[str, ...] = ()
+    thresholds: Thresholds = field(default_factory=Thresholds)

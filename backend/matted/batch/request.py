@@ -67,12 +67,20 @@ class Request:
         Raises:
             PlateError, MaskError, KeyframeError, ColorError: something is not as it should be.
         """
-        sequence = find_sequence(self.plate).shifted(self.frame_offset)
-        plate = Plate(sequence, color=self.color, part=self.part, layer=self.layer)
+        plate = self.footage()
         keyframes = find_keyframes(self.masks, size=plate.info.size, plate=plate.sequence, only=self.at)
         shot = Shot(plate, keyframes, self.frames, self.missing)
         shot.wanted()
         return shot
+
+    def footage(self) -> Plate:
+        """Find the plate alone, as :meth:`shot` finds it.
+
+        Raises:
+            PlateError, ColorError: it cannot be found or read.
+        """
+        sequence = find_sequence(self.plate).shifted(self.frame_offset)
+        return Plate(sequence, color=self.color, part=self.part, layer=self.layer)
 
     def job(self, weights: Identity | Loaded) -> Job:
         """The job, of what is on disk now.

@@ -4,6 +4,6 @@
 """
 
 from matted.batch.review.measures import FrameReview, LeftOut, Review
-from matted.batch.review.verdict import Finding, Thresholds, Verdict, judge
+from matted.batch.review.verdict import Finding, Thresholds, Verdict, judge, measured
 
-__all__ = ["Finding", "FrameReview", "LeftOut", "Review", "Thresholds", "Verdict", "judge"]
+__all__ = ["Finding", "FrameReview", "LeftOut", "Review", "Thresholds", "Verdict", "judge", "measured"]
