@@ -15,8 +15,11 @@ from click.testing import CliRunner
 from fakes.farm_batch import FRAMES, batch_at, draw
 from matted import cli, farm_session
 from matted.batch.openjd import export
+from matted.demo import draw_demo
 from matted_protocol.connection import read_connection, running
+from matted_protocol.frames import FrameRange
 
+EXAMPLE = Path(__file__).parents[1] / "docs" / "farm"
 WAIT = 60.0
 """Seconds after which something that was to happen counts as never happening."""
 
@@ -48,6 +51,17 @@ def made_by_propagate(folder, names=("hero", "dog")):
     return {name: mattes(folder / name / "out" / "v001") for name in names}
 
 
+@pytest.fixture
+def example(tmp_path):
+    """The shipped example with a small drawing of the demo's shot, exported as its page says; the template."""
+    folder = tmp_path / "example"
+    draw_demo(folder / "demo", frames=FrameRange(1001, 1009), size=(96, 54))
+    shutil.copy(EXAMPLE / "jobs.toml", folder)
+    exported = matted("batch", folder / "jobs.toml", "--export", "openjd", folder / "bundle")
+    assert exported.exit_code == 0, exported.output
+    return folder / "bundle" / "template.yaml"
+
+
 def rules(folder, source, destination):
     """A farm's rules file with one rule."""
     rule = {"source_path_format": "POSIX", "source_path": str(source), "destination_path": str(destination)}
@@ -61,6 +75,10 @@ def until(happened):
     while not happened():
         assert time.monotonic() < deadline
         time.sleep(0.02)
+
+
+def test_when_the_example_is_exported_then_its_template_is_the_one_shipped(example):
+    assert example.read_text() == (EXAMPLE / "template.yaml").read_text()
 
 
 def test_when_pieces_are_done_in_any_order_then_the_mattes_are_those_of_propagate(tmp_path):
@@ -225,6 +243,20 @@ def test_when_a_farm_runs_a_bundle_on_moved_storage_then_it_makes_what_propagate
     assert "hero" in (tmp_path / "bundle" / "report.html").read_text()
     assert "The daemon of this session has stopped." in told
     assert not connection_in(told.splitlines()).exists()
+
+
+@pytest.mark.slow
+def test_when_the_shipped_example_is_run_then_its_shot_is_made_and_reviewed(example):
+    check = subprocess.run([Path(sys.executable).with_name("openjd"), "check", example], capture_output=True, text=True)
+    with openjd_run(example, "-p", "Accept=fail") as run:
+        told = run.stdout.read()
+
+    assert check.returncode == 0, check.stdout
+    assert run.returncode == 0, told
+    sidecar = json.loads((example.parents[1] / "mattes" / "v001" / "matted.json").read_text())
+    assert sidecar["state"] == "done"
+    assert len(sidecar["review"]["left_out"]) == 3
+    assert (example.parent / "report.html").stat().st_size > 0
 
 
 @pytest.mark.slow

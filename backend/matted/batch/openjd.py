@@ -75,7 +75,7 @@ def job_template(handout: Handout, host: Needs) -> dict[str, Any]:
         "specificationVersion": "jobtemplate-2023-09",
         "extensions": ["TASK_CHUNKING"],
         "name": _plain_name(handout.batch),
-        "description": f"Mattes of {len(handout.finishes)} shots in {last + 1} pieces, by matted {handout.matted}.",
+        "description": f"Mattes in {last + 1} pieces; shots: {len(handout.finishes)}.",
         "parameterDefinitions": _PARAMETERS,
         "jobEnvironments": [_ENVIRONMENT],
         "steps": steps,
