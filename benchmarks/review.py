@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -27,7 +28,7 @@ from matted.batch.bench import Bench
 from matted.batch.degrade import Means
 from matted.batch.job import Job, run
 from matted.batch.keyframes import Keyframes, MaskSource, find_keyframes
-from matted.batch.review import Review, Thresholds, Verdict, judge
+from matted.batch.review import Review, Thresholds, Verdict, judge, measured
 from matted.batch.review.looking import review
 from matted.batch.score import boundary_measure, davis_tolerance, region_similarity
 from matted.batch.shot import Shot
@@ -68,18 +69,18 @@ class Case:
         return float(np.min([*self.j.values()]))
 
     def worst(self) -> dict[str, float]:
-        """The worst number of every measure, NaN where there is none; keyframes count where mattes meet them."""
-        drawn = set(self.review.keyframes)
-        frames = self.review.frames
-        sure = [value for frame, values in self.confidence.items() if frame not in drawn for value in values]
-        pairs = [pair for one in self.review.left_out for pair in zip(one.j, one.f, strict=True)]
-        left_out = [(j + f) / 2 for j, f in pairs if j is not None and f is not None]
+        """The worst number of every measure that a verdict counts, NaN where there is none; and the mean flicker."""
+        found: dict[str, list[float]] = defaultdict(list)
+        for row, _ in enumerate(self.review.objects):
+            for measure, values in measured(self.confidence, self.review, row).items():
+                found[measure] += [value for value in values.values() if value is not None]
+        flicker = found["flicker"]
         return {
-            "confidence": min(sure),
-            "jump": _most(value for frame in frames for value in frame.jump),
-            "flicker": _most(value for frame in frames for value in frame.flicker),
-            "mean flicker": _mean(value for frame in frames for value in frame.flicker),
-            "left out": min(left_out, default=float("nan")),
+            "confidence": min(found["confidence"]),
+            "left_out": min(found["left_out"], default=float("nan")),
+            "jump": max(found["jump"], default=float("nan")),
+            "flicker": max(flicker, default=float("nan")),
+            "mean flicker": float(np.mean(flicker)) if flicker else float("nan"),
         }
 
     def judged(self, thresholds: Thresholds) -> Verdict:
@@ -283,15 +284,6 @@ def ranks(values: np.ndarray) -> np.ndarray:
     """Ranks from 0 on, equal numbers sharing the mean of theirs."""
     _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
     return (np.cumsum(counts) - (counts + 1) / 2)[inverse]
-
-
-def _most(values: Iterable[float | None]) -> float:
-    return max((value for value in values if value is not None), default=float("nan"))
-
-
-def _mean(values: Iterable[float | None]) -> float:
-    found = [value for value in values if value is not None]
-    return float(np.mean(found)) if found else float("nan")
 
 
 if __name__ == "__main__":
