@@ -54,6 +54,7 @@ class _Look:
         plate = self._tried(("plate",), self._plate)
         masks = [self._tried(_MASKS, partial(find_masks, path)) for path in self._folders()]
         if plate is not None:
+            self._tried(("ocio",), self._config)
             shot = Shot(plate, Keyframes((), {}, (), plate.info.size), self._request.frames, self._request.missing)
             whole = self._tried(("range", "plate"), shot.wanted)
             if all(masks):
@@ -73,6 +74,13 @@ class _Look:
     def _keyframes(self, plate: Plate) -> Keyframes:
         masks, only = self._request.masks, self._request.at
         return find_keyframes(masks, size=plate.info.size, plate=plate.sequence, only=only)
+
+    def _config(self) -> None:
+        """A config that is a file is there, also where the plate's own colour space needs none."""
+        config = self._request.color.config
+        if config and not config.startswith("ocio://") and not Path(config).is_file():
+            message = f"There is no OCIO configuration {config}."
+            raise ColorError("color_config", message, hint="Check the path.", path=config)
 
     def _out(self) -> None:
         """The nearest folder there is takes new ones."""

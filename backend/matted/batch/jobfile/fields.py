@@ -257,7 +257,9 @@ FIELDS: dict[str, Field] = {
     ),
     "range": Field(frame_range, '"1001-1048"', "Frames to make mattes for; without it the whole plate."),
     "at": Field(frame_list, "[1001, 1024]", "Use only these masks as keyframes; without it every mask."),
-    "missing": Field(choice(*_choices(Request, "missing")), '"skip"', "Gaps in the plate: error, or skip them."),
+    "missing": Field(
+        choice(*_choices(Request, "missing")), '"skip"', "Gaps in the plate: error, or skip to leave them out; error."
+    ),
     "frame_offset": Field(whole(_ANY), "1000", "Frame f is the plate's file or picture f + this number; 0."),
     "part": Field(text, '"left"', "EXR part the plate is in."),
     "layer": Field(text, '"beauty"', "EXR layer the plate is in."),
