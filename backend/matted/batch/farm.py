@@ -20,7 +20,7 @@ from matted.batch.ledger import read_sidecar, unwritable
 from matted.batch.mapping import PathMap
 from matted.batch.outcome import Outcome
 from matted.batch.pieces import Piece, pieces
-from matted.batch.place import read_result
+from matted.batch.place import JobResult, read_result
 from matted.batch.review import Thresholds, judge
 from matted.errors import MaskError, MattedError, OutputError, PlateError, RequestError
 from matted.weights import default_folder, identify
@@ -81,12 +81,8 @@ class Handout:
 
 
 def outcomes(handout: Handout, paths: PathMap) -> list[Outcome]:
-    """What became of every shot, as its folder tells; a shot that is not finished is one with an error.
-
-    Raises:
-        PlateError, MaskError, OutputError: a shot's files are not on this machine.
-    """
-    return [_outcome(handout.piece(place, paths), handout.thresholds) for place in handout.finishes]
+    """What became of every shot, as its folder tells; one that is not finished, or not on this host, has an error."""
+    return [_outcome(handout, place, paths) for place in handout.finishes]
 
 
 def hand_out(name: str, entries: Iterable[Entry]) -> Handout:
@@ -165,19 +161,26 @@ def refuse_other_folder(folder: Path, pieces: str) -> None:
     raise OutputError("output_unwritable", message, hint="Choose a new or an empty folder.", path=folder)
 
 
-def _outcome(piece: Piece, thresholds: Mapping[str, Thresholds]) -> Outcome:
-    request, sidecar = piece.request, read_sidecar(piece.folder)
-    if sidecar.get("state") != "done":
-        message = f"The mattes of the shot {request.name} in {piece.folder} are not finished."
-        hint = "Have its pieces done, or done again, and make the report again."
-        error = RequestError("matte_missing", message, hint=hint, path=piece.folder)
+def _outcome(handout: Handout, place: int, paths: PathMap) -> Outcome:
+    request = Piece.from_plain(paths.apply_to_piece(handout.pieces[place])).request
+    try:
+        result = _finished(handout.piece(place, paths))
+    except MattedError as error:
         return Outcome(request, "error", 0.0, error=error)
-    result = read_result(piece.folder, sidecar, computed=0)
     if result.review is None:
         return Outcome(request, "pass", 0.0, result)
-    limits = thresholds[request.name]
+    limits = handout.thresholds[request.name]
     verdict = judge(result.confidence, result.review, limits)
     return Outcome(request, verdict.state, 0.0, result, verdict, thresholds=limits)
+
+
+def _finished(piece: Piece) -> JobResult:
+    sidecar = read_sidecar(piece.folder)
+    if sidecar.get("state") != "done":
+        message = f"The mattes of the shot {piece.request.name} in {piece.folder} are not finished."
+        hint = "Have its pieces done, or done again, and make the report again."
+        raise RequestError("matte_missing", message, hint=hint, path=piece.folder)
+    return read_result(piece.folder, sidecar, computed=0)
 
 
 def _planned(entry: Entry) -> tuple[Piece, ...]:

@@ -137,3 +137,12 @@ def test_when_a_shot_is_not_finished_then_its_outcome_is_an_error(handed, tmp_pa
     assert (hero.state, hero.result.confidence) == ("pass", {1001: (1.0,)})
     assert (dog.state, dog.error.code) == ("error", "matte_missing")
     assert str(tmp_path / "dog" / "out" / "v001") in dog.error.message
+
+
+def test_when_a_shot_is_not_on_this_host_then_that_is_its_outcome_and_others_have_theirs(handed, tmp_path):
+    shutil.move(tmp_path / "hero", tmp_path / "elsewhere")
+
+    hero, dog = outcomes(handed, PathMap())
+
+    assert (hero.state, hero.request.name, hero.error.code) == ("error", "hero", "plate_missing")
+    assert dog.error.code == "matte_missing"
