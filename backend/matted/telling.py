@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol, get_args
 
 import click
 from rich.console import Console
@@ -22,6 +21,8 @@ from matted.batch.jobfile import Batch, Problem
 from matted.batch.many import Told, in_words
 from matted.batch.outcome import Outcome
 from matted.console import LOG_EVERY, say
+
+State = Literal["pass", "warn", "fail", "error"]
 
 EVENT_EVERY = 1.0
 """Seconds between two ``progress`` events of one shot."""
@@ -79,7 +80,8 @@ class Events:
 
     def done(self, outcomes: Sequence[Outcome], code: int, report: Path | None) -> None:
         """``batch_done``."""
-        states = {state: 0 for state in ("pass", "warn", "fail", "error")} | Counter(each.state for each in outcomes)
+        found = [outcome.state for outcome in outcomes]
+        states = {state: found.count(state) for state in get_args(State)}
         emit("batch_done", exit_code=code, states=states, seconds=self._since_start(), report=report)
 
     def _step(self, step: Step) -> None:

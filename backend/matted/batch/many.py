@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
-from typing import Literal
+from typing import Any, Literal
 
 from matted.batch.arrival import Arrival
 from matted.batch.engines import Engine, Failed, Made, News, Said, Step
@@ -188,27 +188,20 @@ class _Making:
         self._tell(Said(name, text))
 
     def _made(self, name: str, result: JobResult) -> None:
-        entry = self.entries[name]
-        verdict = None
+        entry, verdict = self.entries[name], None
         if entry.request.review and result.review is not None:
             verdict = judge(result.confidence, result.review, entry.thresholds)
         state = "pass" if verdict is None else verdict.state
-        self._end(
-            Outcome(
-                entry.request, state, self._seconds(name), result, verdict, None, self._heard(name), entry.thresholds
-            )
-        )
+        self._end(name, state, result=result, verdict=verdict)
 
     def _fail(self, name: str, error: MattedError | DaemonError) -> None:
-        request = self.entries[name].request
-        self._end(Outcome(request, "error", self._seconds(name), None, None, error, self._heard(name)))
+        self._end(name, "error", error=error)
 
-    def _end(self, outcome: Outcome) -> None:
-        self.outcomes[outcome.request.name] = outcome
+    def _end(self, name: str, state: Literal["pass", "warn", "fail", "error"], **became: Any) -> None:
+        entry, said = self.entries[name], tuple(self._said.get(name, ()))
+        outcome = Outcome(entry.request, state, self._seconds(name), said=said, thresholds=entry.thresholds, **became)
+        self.outcomes[name] = outcome
         self._tell(outcome)
-
-    def _heard(self, name: str) -> tuple[str, ...]:
-        return tuple(self._said.get(name, ()))
 
     def _seconds(self, name: str) -> float:
         now = self._clock()
