@@ -31,9 +31,11 @@ def workers(count=2, **options):
     from distributed import LocalCluster
 
     given = {"threads_per_worker": 1, "host": "127.0.0.1", "protocol": "tcp", "dashboard_address": None, **options}
-    with TemporaryDirectory() as folder:
-        with LocalCluster(n_workers=count, processes=False, local_directory=folder, **given) as cluster:
-            yield cluster
+    with (
+        TemporaryDirectory() as folder,
+        LocalCluster(n_workers=count, processes=False, local_directory=folder, **given) as cluster,
+    ):
+        yield cluster
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from tempfile import TemporaryDirectory
@@ -36,7 +37,7 @@ def own_cluster(workers: int, device: str | None) -> Iterator[tuple[str, Any]]:
     before = os.environ.copy()
     with TemporaryDirectory(prefix="matted-cluster-", ignore_cleanup_errors=True) as folder:
         try:
-            with _configured(workers), _started(dask_distributed, workers, device, security, folder) as cluster:
+            with _configured(workers, folder), _started(dask_distributed, workers, device, security, folder) as cluster:
                 yield cluster.scheduler_address, security
         finally:
             for name in os.environ.keys() - before.keys():  # Dask leaves the workers' settings in our own
@@ -47,7 +48,7 @@ def own_cluster(workers: int, device: str | None) -> Iterator[tuple[str, Any]]:
 def _started(distributed: Any, workers: int, device: str | None, security: Any, folder: str) -> Iterator[Any]:
     ours = {"protocol": "tls", "security": security, "host": "127.0.0.1", "dashboard": False}
     ours["dashboard_address"] = "127.0.0.1:0"
-    options = {**ours, "nthreads": 1, "memory_limit": 0, "local_directory": folder}
+    options = {**ours, "nthreads": 1, "memory_limit": 0, "local_directory": folder, "preload": [__name__]}
     gpus = torch.cuda.device_count() if device in (None, "cuda") else 0
     specs = {index: {"cls": distributed.Nanny, "options": options | _gpu(index, gpus)} for index in range(workers)}
     scheduler = {"cls": distributed.Scheduler, "options": {**ours, "port": 0}}
@@ -71,7 +72,7 @@ def _gpu(index: int, count: int) -> dict[str, Any]:
     return {"env": {"CUDA_VISIBLE_DEVICES": str(index % count)}, "resources": {"GPU": 1}}
 
 
-def _configured(workers: int) -> Any:
+def _configured(workers: int, folder: str) -> Any:
     """Dask's settings for the time being: the machine's cores shared out, no pages served, workers that say nothing."""
     import dask
 
@@ -79,11 +80,17 @@ def _configured(workers: int) -> Any:
     spawned = {**dict.fromkeys(THREADS, threads), "DASK_LOGGING__DISTRIBUTED": "critical"}
     return dask.config.set(
         {
+            "temporary-directory": folder,
             "distributed.nanny.pre-spawn-environ": spawned,
             "distributed.scheduler.http.routes": [],
             "distributed.worker.http.routes": [],
         }
     )
+
+
+def dask_setup(worker: Any) -> None:
+    """What a worker of ours does when it starts: Ctrl-C is for whoever runs the batch, who then asks it to stop."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _key() -> Any:
