@@ -23,12 +23,19 @@ def find_folder(out: Path, recipe: Mapping[str, Any]) -> Path:
         OutputError: output_unwritable, disk_full.
     """
     try:
-        for folder in sorted(out.glob("v[0-9]*"), reverse=True):
-            if read_sidecar(folder).get("recipe") == recipe:
-                return folder
-        return next_version(out)
+        return known_folder(out, recipe) or next_version(out)
     except OSError as error:
         raise unwritable(out, error) from error
+
+
+def known_folder(out: Path, recipe: Mapping[str, Any]) -> Path | None:
+    """The folder this very job had before; nothing is made.
+
+    Raises:
+        OSError: ``out`` cannot be looked at.
+    """
+    versions = sorted(out.glob("v[0-9]*"), reverse=True)
+    return next((folder for folder in versions if read_sidecar(folder).get("recipe") == recipe), None)
 
 
 def read_sidecar(folder: Path) -> dict[str, Any]:
