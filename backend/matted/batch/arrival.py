@@ -7,9 +7,10 @@ time.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from matted.batch.jobfile.paths import with_version
 from matted.batch.request import Request
 from matted.errors import MaskError, MattedError, PlateError
 from matted.media.mask import find_masks
@@ -24,20 +25,26 @@ class Arrival:
     """One shot whose files may still be on their way.
 
     Attributes:
-        request: the shot.
+        asked: the shot as it was asked for; its plate and masks may be in a ``{version}`` that is not there yet.
+        request: the shot with the versions found at the last look.
         lacks: what was not there at the last look; None when everything was.
         seen: what was there at the last look; None when something was not.
         will_come: whether waiting is of use: without a range nobody knows when a plate that has no file yet is whole.
     """
 
-    request: Request
+    asked: Request
+    request: Request = field(init=False)
     lacks: MattedError | None = None
     seen: Files | None = None
     will_come: bool = True
 
+    def __post_init__(self) -> None:
+        self.request = self.asked
+
     def look(self) -> bool:
         """Whether every file is there, none is empty, and nothing has changed since the look before."""
         before, self.seen, self.lacks, self.will_come = self.seen, None, None, True
+        self.request = _with_versions(self.asked)
         try:
             self.seen = self._plate_files() + _mask_files(self.request)
         except MattedError as error:
@@ -67,6 +74,11 @@ class Arrival:
             message = f"The plate {plate.title} has no frame {listed(absent)}."
             raise PlateError("plate_missing", message, hint="Render or copy it.", path=plate.pattern, frame=absent[0])
         return _files((plate.path(frame) for frame in wanted), PlateError, "plate_missing")
+
+
+def _with_versions(request: Request) -> Request:
+    masks = tuple(replace(source, path=with_version(source.path)) for source in request.masks)
+    return replace(request, plate=str(with_version(Path(request.plate))), masks=masks)
 
 
 def _mask_files(request: Request) -> Files:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
 from matted.batch.arrival import Arrival
@@ -148,8 +149,12 @@ class _Making:
 
     def _may_begin(self, name: str) -> bool:
         arrival = self.arriving.get(name)
-        if arrival is None or arrival.look():
-            self.arriving.pop(name, None)
+        if arrival is None:
+            return True
+        came = arrival.look()
+        self.entries[name] = replace(self.entries[name], request=arrival.request)
+        if came:
+            del self.arriving[name]
             return True
         over = self._clock() - self._start >= self._wait
         if arrival.lacks is not None and (over or not arrival.will_come):

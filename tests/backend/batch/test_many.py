@@ -177,6 +177,18 @@ def test_when_masks_come_late_then_they_are_waited_for(tmp_path):
     assert engine.now > 1012
 
 
+def test_when_a_version_comes_late_then_the_shot_is_made_of_it(tmp_path):
+    write_masks(tmp_path / "roto" / "a", [1001])
+    plate = str(tmp_path / "plates" / "{version}" / "plate.####.png")
+
+    with QuickEngine() as engine:
+        engine.turns = [lambda: None] * 3 + [lambda: write_plate(tmp_path / "plates" / "v001", WHOLE)]
+        (outcome,) = late(tmp_path, engine, plate=plate)
+
+    assert outcome.state == "pass"
+    assert outcome.request.plate == str(tmp_path / "plates" / "v001" / "plate.####.png")
+
+
 def test_when_gaps_are_skipped_then_what_is_there_when_the_wait_is_over_is_made(tmp_path):
     draw_shot(tmp_path, "a", frames=[1001, 1002, 1006])
 

@@ -34,6 +34,11 @@ def located(text: str, folder: Path) -> Path:
     return _newest(path)
 
 
+def with_version(path: Path) -> Path:
+    """A path that :func:`located` left with a ``{version}`` in it: with the newest one, once there is one."""
+    return _newest(Path(str(path).replace("{version}", VERSION)))
+
+
 def output(text: str, folder: Path) -> Path:
     """The folder of ``out``, which each job gives a version of its own; ``{version}`` at its end says so.
 
