@@ -210,6 +210,21 @@ def test_when_the_sessions_daemon_is_killed_then_it_is_started_again_and_ends_wi
     assert "had ended already" in matted("farm", "stop", tmp_path / "session").stderr
 
 
+@pytest.mark.slow
+def test_when_a_sessions_daemon_hangs_then_it_is_ended_and_that_of_another_session_is_not(tmp_path, monkeypatch):
+    monkeypatch.setattr(farm_session, "PATIENCE", 1.0)
+    hung, other = (read_connection(farm_session.start(tmp_path / name)).pid for name in ("hung", "other"))
+    os.kill(hung, signal.SIGSTOP)
+
+    stopped = matted("farm", "stop", tmp_path / "hung")
+
+    assert stopped.exit_code == 0
+    assert os.waitstatus_to_exitcode(os.waitpid(hung, 0)[1]) == -signal.SIGKILL
+    assert not farm_session.has_died(farm_session.session_file(tmp_path / "other"))
+    assert farm_session.stop(tmp_path / "other")
+    assert os.waitstatus_to_exitcode(os.waitpid(other, 0)[1]) == 0
+
+
 def openjd_run(template, *words):
     """Run a bundle as ``openjd run`` does, with this very matted as the command."""
     openjd, matted = (Path(sys.executable).with_name(name) for name in ("openjd", "matted"))
