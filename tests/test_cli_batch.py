@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -28,8 +29,20 @@ def matted(*arguments):
     return CliRunner().invoke(cli.main, ["batch", *map(str, arguments)])
 
 
+PAGE = (Path(__file__).parents[1] / "docs" / "jobs.md").read_text("utf-8").split("## Events")[1].split("\n## ")[0]
+ROWS = [line.split("|") for line in PAGE.splitlines() if line.startswith("| `")]
+KEYS = {row[1].strip(" `"): set(re.findall(r"`(\w+)`", re.sub(r"\([^)]*\)", "", row[3]))) for row in ROWS}
+"""The keys of every event, as the manual has them."""
+
+
 def events(output):
-    return [json.loads(line) for line in output.splitlines()]
+    """What was told; every event is as the manual says."""
+    told = [json.loads(line) for line in output.splitlines()]
+    for each in told:
+        assert KEYS[each["event"]] <= set(each) - {"event"}, each
+        if each["event"] != "batch_planned":
+            assert KEYS[each["event"]] == set(each) - {"event"}, each
+    return told
 
 
 @pytest.fixture
