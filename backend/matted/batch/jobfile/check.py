@@ -22,8 +22,10 @@ from matted.weights import default_folder, identify
 
 Found = TypeVar("Found")
 
-LATE = frozenset({"plate_missing", "plate_unreadable", "frame_missing", "frame_outside"})
-"""What a plate that is still being rendered or copied looks like."""
+LATE = frozenset(
+    {"plate_missing", "plate_unreadable", "frame_missing", "frame_outside", "mask_missing", "mask_unreadable"}
+)
+"""What a plate that is still being rendered or copied looks like, or masks that are still drawn."""
 
 _MASKS = ("objects", "keyframes")
 
@@ -31,8 +33,8 @@ _MASKS = ("objects", "keyframes")
 def check(batch: Batch) -> tuple[Problem, ...]:
     """What is not on disk as the batch needs it, in line order: plates, frames, masks, colour, weights, outputs.
 
-    Nothing is written. A plate that may still be on its way is a problem that ``waits``; a path that still holds
-    ``{version}`` is found once the job file is read again.
+    Nothing is written. Files that may still be on their way are a problem that ``waits``; where there is no version
+    yet, a path still holds ``{version}``, which ``paths.with_version`` replaces once it is there.
     """
     return in_order(problem for entry in batch.entries for problem in check_entry(entry))
 

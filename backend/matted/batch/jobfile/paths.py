@@ -13,6 +13,9 @@ from matted.batch.request import absolute
 VERSION = "\0"
 """Stands for ``{version}`` until it is known; no text of a job file holds it."""
 
+_NOT_YET = "{version}"
+"""Stays in a path where there is no version to take."""
+
 _WINDOWS = re.compile(r"[A-Za-z]:|.*\\", re.DOTALL)
 _FRAMES = re.compile(r"#|@@|%0?\d*d|\$F")
 
@@ -36,7 +39,7 @@ def located(text: str, folder: Path) -> Path:
 
 def with_version(path: Path) -> Path:
     """A path that :func:`located` left with a ``{version}`` in it: with the newest one, once there is one."""
-    return _newest(Path(str(path).replace("{version}", VERSION)))
+    return _newest(Path(str(path).replace(_NOT_YET, VERSION)))
 
 
 def output(text: str, folder: Path) -> Path:
@@ -59,7 +62,7 @@ def _newest(path: Path) -> Path:
         if VERSION in part:
             name = re.compile("(v[0-9]{3,})".join(map(re.escape, part.split(VERSION))), re.IGNORECASE)
             found = [match[1] for match in map(name.fullmatch, _folders(Path(*path.parts[:index]))) if match]
-            newest = max(found, key=lambda version: (int(version[1:]), version), default="{version}")
+            newest = max(found, key=lambda version: (int(version[1:]), version), default=_NOT_YET)
             return Path(*(part.replace(VERSION, newest) for part in path.parts))
     return path
 

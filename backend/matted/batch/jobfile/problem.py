@@ -19,7 +19,7 @@ class Problem:
         shot: the shot's name; empty when the problem is not one shot's.
         message: what is wrong.
         hint: what to do.
-        waits: a plate that may still be on its way; everything else stays wrong however long one waits.
+        waits: files that may still be on their way; everything else stays wrong however long one waits.
     """
 
     file: Path

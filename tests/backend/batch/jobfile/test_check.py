@@ -8,6 +8,7 @@ import pytest
 
 from fakes.drawn_shot import save, write_masks, write_plate
 from matted.batch.jobfile import check, read
+from matted.batch.jobfile.paths import with_version
 
 FRAMES = range(1001, 1005)
 
@@ -58,7 +59,7 @@ WRONG = {
     "plate_half_copied": ({"plate": False, "masks": (1001,)}, damaged, 2, "plate.1001.png", True),
     "frames_to_come": ({"shot": 'range = "1001-1010"', "masks": (1001, 1010)}, None, 8, "leaves the plate", True),
     "no_layer": ({"shot": 'layer = "beauty"'}, None, 2, "beauty", True),
-    "no_masks": ({"masks": ()}, None, 3, "There is no file or folder", False),
+    "no_masks": ({"masks": ()}, None, 3, "There is no file or folder", True),
     "mask_size": ({"masks": ()}, small_mask, 3, "mask.1001.exr", False),
     "mask_beside_the_plate": ({"masks": (1001, 1010)}, None, 3, "frame 1010, which the plate", False),
     "no_mask_for_a_keyframe": ({"shot": "at = [1002]"}, None, 3, "no mask for frame 1002", False),
@@ -97,7 +98,7 @@ def test_when_much_is_missing_then_all_of_it_is_told(tmp_path):
 
     found = check(batch)
 
-    assert [(problem.line, problem.waits) for problem in found] == [(2, True), (8, False), (8, False), (9, False)]
+    assert [(problem.line, problem.waits) for problem in found] == [(2, True), (8, True), (8, True), (9, False)]
     assert [name in problem.message for problem, name in zip(found, ("plate", "x", "y", "w.pth"), strict=True)]
 
 
@@ -110,12 +111,15 @@ def test_when_two_shots_miss_one_file_then_both_are_told_of(tmp_path):
     assert [(problem.shot, problem.line) for problem in check(read(file))] == [("a", 2), ("b", 2), ("a", 3), ("b", 3)]
 
 
-def test_when_the_plate_comes_and_the_file_is_read_again_then_the_version_is_found(tmp_path):
-    batch = batch_at(tmp_path, 'plate = "plates/{version}/plate.####.png"')
-    assert [problem.waits for problem in check(batch)] == [True]
+def test_when_plate_and_masks_come_then_their_newest_version_is_found(tmp_path):
+    batch = batch_at(tmp_path, 'plate = "plates/{version}/plate.####.png"\nkeyframes = "roto/{version}"')
+    assert [problem.waits for problem in check(batch)] == [True, True]
 
     write_plate(tmp_path / "plates/v002", FRAMES)
+    write_masks(tmp_path / "roto/v1001", (1001,))
 
     again = read(batch.file)
     assert check(again) == ()
     assert Path(again.entries[0].request.plate).parent.name == "v002"
+    assert with_version(Path(batch.entries[0].request.plate)) == Path(again.entries[0].request.plate)
+    assert with_version(batch.entries[0].request.masks[0].path) == again.entries[0].request.masks[0].path
