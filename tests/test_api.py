@@ -14,6 +14,7 @@ LENIENT = {"confidence": (0, 0), "jump": (99, 99), "flicker": (1, 1), "left_out"
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
     monkeypatch.chdir(tmp_path)
     draw_shot(tmp_path, "hero_010")
     draw_shot(tmp_path, "hero_020")

@@ -51,6 +51,7 @@ def folder(tmp_path, monkeypatch):
     for name in "ab":
         draw_shot(tmp_path, name)
     (tmp_path / "elsewhere").mkdir()
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
     monkeypatch.chdir(tmp_path / "elsewhere")
     return tmp_path
 
@@ -144,6 +145,29 @@ def test_when_settings_are_given_on_the_command_line_then_they_win(folder):
     assert result.exit_code == 0, result.output
     sidecar = json.loads((folder / "mattes/a/v001/matted.json").read_text())
     assert sidecar["recipe"]["settings"]["working_size"] == 32
+
+
+def test_when_a_plan_is_asked_for_then_it_is_told_and_nothing_is_made(folder):
+    jobs = write_jobs(folder, "ab", more=LENIENT)
+
+    words = matted(jobs, "--plan")
+    (program,) = events(matted(jobs, "--plan", "--json").stdout)
+
+    assert words.exit_code == 0, words.output
+    assert "2 shots, 12 frames to make" in words.stdout
+    assert (program["event"], program["frames"], len(program["shots"])) == ("batch_planned", 12, 2)
+    assert not (folder / "mattes").exists()
+
+
+def test_when_a_batch_was_made_then_a_later_plan_is_no_guess(folder):
+    jobs = write_jobs(folder, "a", more=LENIENT)
+    before = events(matted(jobs, "--plan", "--json").stdout)[0]["is_guess"]
+    matted(jobs, "--device", "cpu")
+    draw_shot(folder, "b")
+
+    after = events(matted(write_jobs(folder, "ab", more=LENIENT), "--plan", "--device", "cpu", "--json").stdout)[0]
+
+    assert (before, after["is_guess"], after["frames"]) == (True, False, 6)
 
 
 @pytest.mark.parametrize(

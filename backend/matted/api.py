@@ -25,7 +25,7 @@ import os
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from matted.batch.engines import Engine, Said, Step
 from matted.batch.jobfile import Batch, Entry, JobFileError, Problem, Raw, check, read
@@ -35,6 +35,9 @@ from matted.batch.outcome import Outcome
 from matted.batch.request import Request
 from matted.errors import MattedError, SettingError
 from matted_protocol.errors import DaemonError
+
+if TYPE_CHECKING:
+    from matted.batch.estimate import Plan
 
 __all__ = [
     "Batch",
@@ -53,6 +56,8 @@ __all__ = [
     "check",
     "engine",
     "exit_code",
+    "learn",
+    "plan",
     "read",
     "run",
 ]
@@ -80,6 +85,21 @@ def batch(
     shared = {key: _plain(value) for key, value in defaults.items()}
     tree = {"job": {"name": name}, "tokens": dict(tokens), "defaults": shared, "shots": tables}
     return make_batch(Raw(Path.cwd() / name, tree), {})
+
+
+def plan(batch: Batch, *, device: str | None = None) -> Plan:
+    """What a batch will take: frames, time, memory, disk. Nothing is made.
+
+    Args:
+        batch: from :func:`read` or :func:`batch`.
+        device: ``cpu``, ``cuda`` or ``mps``; the fastest there is here when None.
+
+    Raises:
+        DeviceError: device_missing.
+    """
+    from matted.batch.estimate import estimate
+
+    return estimate([entry.request for entry in batch.entries], device=device)
 
 
 def run(
@@ -115,6 +135,8 @@ def run(
     """
     with engine(workers=workers, scheduler=scheduler, local=local, device=device) as made_by:
         outcomes = make(batch.entries, made_by, tell=tell, stopped=stopped, wait=wait)
+    if not (workers or scheduler):
+        learn(outcomes, device=device)
     if report is not None:
         from matted.batch.page import write_page
 
@@ -160,6 +182,14 @@ def engine(
 
     client, started = find_or_start()
     return Daemon(client, started=started)
+
+
+def learn(outcomes: Iterable[Outcome], *, device: str | None = None) -> None:
+    """Remember how long shots took that were made whole on this machine, for the plans of later batches."""
+    from matted.batch import estimate
+
+    for outcome in outcomes:
+        estimate.learn(outcome, device=device)
 
 
 def _plain(value: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import logging
 import re
 from collections.abc import Sequence
 from dataclasses import replace
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from matted.batch.jobfile import Batch
     from matted.batch.outcome import Outcome
     from matted.telling import Teller
+
+LOG = logging.getLogger(__name__)
 
 BATCH_EXAMPLES = """\b
 Examples:
@@ -98,7 +101,7 @@ def batch(
     asked = _read(jobs, {"weights": weights, "working_size": working_size}, as_json)
     asked = _chosen(asked, only)
     if plan:
-        _tell_plan(asked, as_json=as_json)
+        _tell_plan(asked, device, as_json=as_json)
         return
     _refuse_problems(asked, waits=wait > 0 and export is None, as_json=as_json)
     if export is not None:
@@ -109,6 +112,8 @@ def batch(
         with api.engine(workers=workers, scheduler=scheduler, local=local, device=device) as engine:
             telling.started(asked, type(engine).__name__.lower())
             outcomes = make(asked.entries, engine, tell=telling.tell, stopped=stopped, wait=wait)
+        if not (workers or scheduler):
+            api.learn(outcomes, device=device)
         raise SystemExit(_end(asked, outcomes, report, telling))
 
 
@@ -156,6 +161,7 @@ def _refuse_both(given: dict[str, Any]) -> None:
 
 def _end(asked: Batch, outcomes: Sequence[Outcome], report: Path | None, telling: Teller) -> int:
     """Write the report and tell how it went; the exit code."""
+    from matted.batch.engines.here import mistake
     from matted.batch.many import exit_code
     from matted.batch.page import write_page
 
@@ -164,18 +170,21 @@ def _end(asked: Batch, outcomes: Sequence[Outcome], report: Path | None, telling
     assert page is not None
     try:
         write_page(page, outcomes, title=asked.name, notes=asked.notes)
-    except MattedError as error:
-        tell_error(error, as_json=False)
+    except Exception as error:  # whatever it is, the mattes are made, and how it went is told
+        if not isinstance(error, MattedError):
+            LOG.exception("the report %s", page)
+        tell_error(error if isinstance(error, MattedError) else mistake(error), as_json=False)
         code, page = 1, None
     telling.done(outcomes, code, page)
     return code
 
 
-def _tell_plan(asked: Batch, *, as_json: bool) -> None:
-    from matted.batch.estimate import estimate, plan_text
+def _tell_plan(asked: Batch, device: str | None, *, as_json: bool) -> None:
+    from matted import api
+    from matted.batch.estimate import plan_text
     from matted.telling import emit
 
-    plan = estimate([entry.request for entry in asked.entries])
+    plan = api.plan(asked, device=device)
     if as_json:
         emit("batch_planned", batch=asked.name, file=asked.file, notes=asked.notes, **plan.plain())
         return
