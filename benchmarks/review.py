@@ -138,7 +138,7 @@ def main(
                 with measures.open("a") as file:
                     file.write(json.dumps(case.plain()) + "\n")
             click.echo(line(case), err=True)
-    head = f"`{loaded.name}` {loaded.sha256[:12]}, {working_size} lines, every {every} frames"
+    head = f"`{loaded.name}` {loaded.sha256[:12]}, {working_size} lines, 1 frame in {every}"
     table = f"{head}\n\n{as_table(cases)}\n"
     click.echo(table)
     if out is not None:
