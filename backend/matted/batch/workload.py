@@ -7,6 +7,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+
 from matted.batch.ledger import known_folder, read_sidecar
 from matted.batch.place import HIDDEN, journaled, matte_writer
 from matted.batch.recipe import Job
@@ -18,6 +23,9 @@ from matted.media.matte import MatteWriter
 
 _SAMPLES = 5
 """Keyframes that are written to see how large mattes are."""
+
+_UNSURE = 1.6
+"""How many times as large mattes are as masks with edges of their width: some of their edges are wider."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +102,7 @@ def work_of(job: Job, *, anew: bool = False) -> Work:
         gap=max((len(walk.frames) for walk in walks if walk.role is Role.HOLD), default=0),
         plate=width * height,
         working=rows * columns,
-        matte=_matte_bytes(job),
+        matte=_matte_bytes(job, rows * columns, width * height),
     )
 
 
@@ -121,17 +129,26 @@ def _left_out_steps(job: Job, folder: Path | None) -> int:
     return sum(steps_without(job.shot, frame, job.session.direction) for frame in frames)
 
 
-def _matte_bytes(job: Job) -> int:
-    """Bytes of a frame's mattes: the artist's own masks, written as the job will write, in a folder that goes again."""
-    keyframes = job.shot.keyframes
+def _matte_bytes(job: Job, working: int, plate: int) -> int:
+    """Bytes of a frame's mattes: masks as soft as mattes are, written as the job will, in a folder that goes again."""
+    keyframes, wide = job.shot.keyframes, job.session.refine.radius
+    radius = max(1, round(wide * (plate / working) ** 0.5))
     every = max(1, len(keyframes.frames) // _SAMPLES)
     sizes = []
     with TemporaryDirectory(prefix="matted-") as folder:
         writer = _elsewhere(job, Path(folder))
         for frame in keyframes.frames[::every]:
-            files = writer.write(frame, keyframes.read(frame), job.shot.plate.header(frame))
+            files = writer.write(frame, _softened(keyframes.read(frame), radius), job.shot.plate.header(frame))
             sizes.append(sum(path.stat().st_size for path in files))
-    return round(sum(sizes) / len(sizes))
+    return round(_UNSURE * sum(sizes) / len(sizes))
+
+
+def _softened(masks: NDArray[np.float32], radius: int) -> NDArray[np.float32]:
+    """Masks (O, H, W) with edges as wide as a matte's, and as uneven: what is smooth takes less room on disk."""
+    blurred = F.avg_pool2d(torch.from_numpy(masks)[None], 2 * radius + 1, 1, radius, count_include_pad=False)[0].numpy()
+    grain = 1 - 0.05 * np.random.default_rng(0).random(masks.shape, np.float32)
+    edge = (blurred > 0) & (blurred < 1)
+    return np.where(edge, blurred * grain, blurred)
 
 
 def _elsewhere(job: Job, folder: Path) -> MatteWriter:
