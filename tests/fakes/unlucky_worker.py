@@ -1,7 +1,7 @@
 """Loaded into a worker of Dask before it starts: bad luck, asked for by files in ``$UNLUCKY``.
 
 ``hold-begin``, ``hold-middle``, ``hold-finish``: the first worker that comes to this moment renames the file to
-``held-MOMENT-PID`` and goes no further. The disk of a worker that has ``$UNLUCKY_DISK`` is full from frame 1004 on, for
+``held-MOMENT-PID`` and goes no further until there is a file ``release``. The disk of a worker that has ``$UNLUCKY_DISK`` is full from frame 1004 on, for
 mattes in a folder ``full``.
 """
 
@@ -22,8 +22,8 @@ def hold(moment):
         (LUCK / f"hold-{moment}").rename(LUCK / f"held-{moment}-{os.getpid()}")
     except FileNotFoundError:
         return
-    while True:
-        time.sleep(1)
+    while not (LUCK / "release").exists():
+        time.sleep(0.05)
 
 
 def held_do(piece, *, on_step, **given):

@@ -187,17 +187,23 @@ def test_when_another_matted_never_lets_go_then_the_shot_fails_after_a_while(tmp
     assert ends["shot"].error.code == "job_running"
 
 
-def test_when_matted_itself_is_wrong_then_the_shot_fails_and_names_the_piece(tmp_path, stand_in):
-    def mistake(piece, worker, begun):
-        raise ZeroDivisionError("division by zero")
+def divide(piece, worker, begun):
+    raise ZeroDivisionError("division by zero")
 
+
+def recurse(piece, worker, begun):
+    recurse(piece, worker, begun)
+
+
+@pytest.mark.parametrize(("mistake", "name"), [(divide, "ZeroDivisionError"), (recurse, "RecursionError")])
+def test_when_matted_itself_is_wrong_then_the_shot_fails_and_names_the_piece(tmp_path, stand_in, mistake, name):
     stand_in.trouble = mistake
     with workers() as cluster, Cluster.at(cluster.scheduler_address) as made:
         made.submit(request(tmp_path, "shot"))
         _, ends = to_the_end(made, 1)
 
     assert ends["shot"].error.code == "worker_failed"
-    assert "ZeroDivisionError" in ends["shot"].error.message and "shot: frames" in ends["shot"].error.message
+    assert name in ends["shot"].error.message and "shot: frames" in ends["shot"].error.message
 
 
 def test_when_planning_a_shot_meets_an_error_then_it_fails_and_others_are_made(tmp_path, stand_in, monkeypatch):
@@ -225,8 +231,8 @@ def test_when_a_shot_matters_more_then_its_pieces_are_done_first(tmp_path, stand
         heard(made, lambda news: isinstance(news, Step) and news.done > 0)
         made.submit(request(tmp_path, "later"))
         made.submit(request(tmp_path, "urgent", priority=5))
-        heard(made, lambda news: isinstance(news, Step) and news.shot == "urgent")
-        made.news(0.3)
+        while len(cluster.scheduler.tasks) < 3 * stand_in.segments:
+            made.news(0.05)
         stand_in.gate.set()
         to_the_end(made, 3)
 

@@ -24,7 +24,7 @@ from matted.batch.engines.cluster.link import ANSWER, Link, distributed, quiet
 from matted.batch.engines.cluster.local import own_cluster
 from matted.batch.engines.cluster.roster import Roster
 from matted.batch.engines.cluster.tasks import DEATHS, ELSEWHERE, TRIES, Shot, Task
-from matted.batch.engines.cluster.worker import at_work, error_from_plain, perform, probe, result_from_plain, unlike
+from matted.batch.engines.cluster.worker import at_work, error_from_plain, probe, result_from_plain, unlike
 from matted.batch.engines.here import mistake
 from matted.batch.pieces import Piece, pieces
 from matted.batch.request import Request
@@ -254,7 +254,7 @@ class Cluster:
         try:
             self._roster.known = known = self._link.workers()
         except OSError:
-            self._lose()
+            LOG.debug("the scheduler is busy", exc_info=True)
             return
         self._unsend([n for n, (_, task) in self._sent.items() if task.allowed and not set(task.allowed) & set(known)])
         if known:
@@ -285,7 +285,7 @@ class Cluster:
         self._numbers += 1
         number = self._numbers
         task.future = self._link.client.submit(
-            perform,
+            _performer(),
             task.piece.plain(),
             topic=self._topic,
             number=number,
@@ -343,7 +343,7 @@ class Cluster:
             self._check_deaths(shot, task)
             return
         LOG.error("%s", task.piece, exc_info=error)
-        self._refused(shot, task, _failed(str(task.piece), error), at)
+        self._refused(shot, task, _without_matted(at or "that was to make it", error), at)
 
     def _refused(self, shot: Shot, task: Task, error: MattedError, worker: str | None) -> None:
         """A worker could not do a piece: it is tried elsewhere, later, or not at all."""
@@ -421,9 +421,15 @@ class Cluster:
             self._fail_all(_stopped())
 
 
-def _failed(what: str, error: BaseException) -> ClusterError:
-    message = f"{what} ended with {type(error).__name__}: {error}."
-    return ClusterError("worker_failed", message, hint="The worker's log has more; this should be reported.")
+def _performer() -> Callable[..., dict[str, Any]]:
+    """What a worker calls. It travels as code, not as a name: a scheduler would load matted to look the name up."""
+
+    def perform(plain: dict[str, Any], **given: Any) -> dict[str, Any]:
+        from matted.batch.engines.cluster import worker
+
+        return worker.perform(plain, **given)
+
+    return perform
 
 
 def _without_matted(worker: str, error: object) -> ClusterError:

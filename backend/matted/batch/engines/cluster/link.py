@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 from collections.abc import Callable, Iterator, Mapping
@@ -69,7 +70,10 @@ class Link:
             OSError: the scheduler does not answer.
         """
         client = self.client
-        known = client.sync(client.scheduler.identity, n_workers=-1, callback_timeout=ANSWER)
+        try:
+            known = client.sync(client.scheduler.identity, n_workers=-1, callback_timeout=ANSWER / 2)
+        except asyncio.TimeoutError as error:  # no OSError before Python 3.11
+            raise OSError(f"{self.where} does not answer") from error
         return {address: dict(worker["resources"]) for address, worker in known["workers"].items()}
 
 

@@ -5,6 +5,7 @@ Only plain values travel: a piece comes as a mapping, and what became of it goes
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Mapping
@@ -21,6 +22,9 @@ from matted.batch.place import JobResult
 from matted.engine.session import FrameDone
 from matted.errors import ClusterError, MattedError
 from matted.weights import choose_device
+
+LOG = logging.getLogger("distributed.worker.matted")
+"""A worker's log shows what Dask logs, and nothing else."""
 
 TELL_EVERY = 0.2
 """Seconds between two steps a worker tells of: what is heard of a cluster must not grow with its size."""
@@ -80,11 +84,19 @@ def perform(
         with warm.turn:
             teller = _Teller(worker, topic, number)
             _check_alike(worker.address, alike)
-            asked = {"on_step": teller.step, "on_degraded": teller.degraded, "stopped": teller.stopped}
-            result = do(Piece.from_plain(plain), bench=_bench(warm, device), **asked)
+            result = do(
+                Piece.from_plain(plain),
+                bench=_bench(warm, device),
+                on_step=teller.step,
+                on_degraded=teller.degraded,
+                stopped=teller.stopped,
+            )
             return {"worker": worker.address, "result": plain_result(result) if result else None}
     except MattedError as error:
         return {"worker": worker.address, "error": plain_error(error, worker.address)}
+    except Exception as error:  # not left to Dask: what cannot travel would never arrive
+        LOG.exception("matted failed")
+        return {"worker": worker.address, "error": plain_error(_mistake(plain, error), worker.address)}
     finally:
         warm.at_work.discard(at)
 
@@ -122,6 +134,12 @@ def error_from_plain(values: Mapping[str, Any]) -> MattedError:
     given = {name: values[name] for name in ("message", "hint", "path", "frame")}
     kind = next(kind for kind in MattedError.__subclasses__() if values["code"] in kind.codes)
     return kind(values["code"], given.pop("message"), **given)
+
+
+def _mistake(plain: Mapping[str, Any], error: Exception) -> ClusterError:
+    message = f"{Piece.from_plain(plain)} ended with {type(error).__name__}: {error}."
+    hint = "The worker's log has more; this is a mistake of matted's: please report it."
+    return ClusterError("worker_failed", message, hint=hint)
 
 
 class _Teller:
