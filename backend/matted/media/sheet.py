@@ -81,7 +81,7 @@ def draw_sheet(sheet: Sheet, columns: Iterable[Column], *, width: int = WIDTH, c
     """
     parts = [
         _draw_header(sheet, width),
-        _draw_pictures(sheet, columns, width, count),
+        draw_pictures(sheet, columns, width=width, count=count),
         draw_strip(
             width,
             objects=sheet.objects,
@@ -150,7 +150,8 @@ def _legend_rows(sheet: Sheet, width: int) -> list[list[tuple[int, int, str, str
     return rows
 
 
-def _draw_pictures(sheet: Sheet, columns: Iterable[Column], width: int, count: int) -> Canvas:
+def draw_pictures(sheet: Sheet, columns: Iterable[Column], *, width: int = WIDTH, count: int = 6) -> Canvas:
+    """Draw the middle of a contact sheet alone: plate, overlay and mattes of every column; as :func:`draw_sheet`."""
     tile_width = (width - 2 * ink.MARGIN - ink.GUTTER - (count - 1) * ink.GAP) // count
     strips: list[Canvas] = []
     height = 0
@@ -181,14 +182,35 @@ def _draw_column(sheet: Sheet, column: Column, width: int, height: int) -> Canva
         ink.write(strip, "suggested", after + 28, 24, 15, ink.TEXT)
     plate = _small(column.plate.clip(0, 1), width, height)
     mattes = np.stack([_small(matte, width, height) for matte in column.mattes]) if len(column.mattes) else None
-    pictures = [plate, plate if mattes is None else _overlay(plate, mattes), _tinted(mattes, plate.shape)]
-    for index, picture in enumerate(pictures):
+    tiles = [_eight_bit(plate), _laid_over(plate, mattes), _eight_bit(_tinted(mattes, plate.shape))]
+    for index, tile in enumerate(tiles):
         top = 40 + index * (height + ink.GAP)
-        tile = np.ascontiguousarray(_eight_bit(picture))
-        if index == 1 and mattes is not None:
-            _outline(tile, mattes)
         strip[top : top + height] = tile
     return strip
+
+
+def draw_overlay(column: Column, *, width: int, pixel_aspect: float = 1.0) -> Canvas:
+    """Draw one frame with its mattes over it, tinted and outlined as in a contact sheet.
+
+    Args:
+        column: the frame.
+        width: pixels.
+        pixel_aspect: width of a plate's pixel over its height.
+
+    Returns:
+        (height, width, 3) uint8, sRGB; as high as the plate makes it.
+    """
+    height = max(24, round(width * column.plate.shape[0] / column.plate.shape[1] / pixel_aspect))
+    mattes = np.stack([_small(matte, width, height) for matte in column.mattes]) if len(column.mattes) else None
+    return _laid_over(_small(column.plate.clip(0, 1), width, height), mattes)
+
+
+def _laid_over(plate: Pixels, mattes: Pixels | None) -> Canvas:
+    if mattes is None:
+        return _eight_bit(plate)
+    tile = np.ascontiguousarray(_eight_bit(_overlay(plate, mattes)))
+    _outline(tile, mattes)
+    return tile
 
 
 def _overlay(plate: Pixels, mattes: Pixels) -> Pixels:

@@ -1,0 +1,319 @@
+"""Numbers of a shot laid out as plots: one lane an object over one axis of frames. The templates draw what is here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Literal
+
+from matted.batch.page.facts import MEASURES, Facts, counts
+
+WIDTH, LEFT, RIGHT, TOP, BOTTOM = 760, 38, 62, 22, 26
+"""Pixels before the page scales them: of the plot, and of its margins."""
+
+CELLS = 360
+"""Points a line has at most; each shows the worst of its frames where a shot has more."""
+
+Values = Mapping[int, Sequence[float | None]]
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A frame beyond a threshold."""
+
+    x: float
+    y: float
+    level: Literal["warn", "fail"]
+
+
+@dataclass(frozen=True)
+class Limit:
+    """A threshold's line."""
+
+    y: float
+    level: Literal["warn", "fail"]
+    text: str
+
+
+@dataclass(frozen=True)
+class Lane:
+    """One object's values."""
+
+    name: str
+    row: int
+    top: float
+    bottom: float
+    path: str
+    marks: tuple[Mark, ...]
+    limits: tuple[Limit, ...]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A stretch of the axis that tells its values when the pointer rests on it."""
+
+    x: float
+    width: float
+    text: str
+
+
+@dataclass(frozen=True)
+class Plot:
+    """A drawn measure; lengths are pixels of the ``WIDTH`` wide picture.
+
+    Attributes:
+        title: the measure's name.
+        words: what it means, a sentence.
+        label: what somebody hears who does not see it.
+        height: pixels.
+        scale: what the lowest and the highest line of a lane stand for.
+        ticks, keyframes, suggestions: where on the axis, and the frame.
+        grouped: how many frames a point shows.
+    """
+
+    title: str
+    words: str
+    label: str
+    height: float
+    scale: tuple[str, str]
+    lanes: tuple[Lane, ...]
+    cells: tuple[Cell, ...]
+    ticks: tuple[tuple[float, int], ...]
+    keyframes: tuple[tuple[float, int], ...]
+    suggestions: tuple[tuple[float, int], ...]
+    grouped: int
+
+    @property
+    def bottom(self) -> float:
+        """Where the axis is."""
+        return self.height - BOTTOM
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """How a measure is plotted; ``high`` is the top of the scale at least, None where the numbers alone decide."""
+
+    measure: str
+    title: str
+    words: str
+    high: float | None
+    show: Callable[[float], str]
+    is_tall: bool
+    low_is_worse: bool = False
+
+
+_KINDS = (
+    _Kind(
+        "confidence", "Confidence", "how sure the network is of the matte", 1.0, lambda v: f"{v:.2f}", True,
+        low_is_worse=True,
+    ),
+    _Kind(
+        "flicker", "Edge flicker", "how much the edge changes that does not move with the plate", None,
+        lambda v: f"{v:.3f}", True,
+    ),
+    _Kind(
+        "jump", "Area jump", "how many times faster than around it the area changes", None,
+        lambda v: f"{v:.1f}×", False,
+    ),
+    _Kind("area", "Area", "share of the picture that the matte covers", None, lambda v: f"{100 * v:.2f}%", False),
+)  # fmt: skip
+
+
+def plots_of(shot: Facts) -> Iterator[Plot]:
+    """The plots of a shot's measures; a measure without any number has none."""
+    if shot.result is None or not shot.frames:
+        return
+    reviewed = shot.result.review.frames if shot.result.review else ()
+    for kind in _KINDS:
+        values: Values = (
+            shot.result.confidence
+            if kind.measure == "confidence"
+            else {frame.frame: getattr(frame, kind.measure) for frame in reviewed}
+        )
+        if any(counts(value) for row in values.values() for value in row):
+            yield _plot(shot, kind, values)
+
+
+def sparkline(shot: Facts, *, width: int = 120, height: int = 20) -> str:
+    """The lowest confidence of any object over the frames, as an SVG path; empty without one."""
+    if shot.result is None or not shot.frames:
+        return ""
+    lowest = {
+        frame: [min((value for value in row if counts(value)), default=None)]
+        for frame, row in shot.result.confidence.items()
+    }
+    axis = _Axis.over(shot.frames, 1, width - 1, width // 2)
+    points = [(axis.middle(group), _worst(lowest, group, 0, min), group) for group in axis.groups]
+    return _path(points, axis.step, lambda value: round(height - 1 - (height - 2) * min(1.0, max(0.0, value)), 1))
+
+
+@dataclass(frozen=True)
+class _Axis:
+    """Frames on a line; every frame has a cell of its own, neighbours are put together where there are too many."""
+
+    first: int
+    last: int
+    left: float
+    right: float
+    step: int
+    groups: tuple[tuple[int, ...], ...]
+
+    @classmethod
+    def over(cls, frames: Sequence[int], left: float, right: float, cells: int) -> _Axis:
+        size = -(-len(frames) // cells)
+        groups = tuple(tuple(frames[start : start + size]) for start in range(0, len(frames), size))
+        step = min((later - frame for frame, later in pairwise(frames)), default=1)
+        return cls(frames[0], frames[-1], left, right, step, groups)
+
+    def x(self, frame: float) -> float:
+        """The left edge of a frame's cell."""
+        span = self.last - self.first + self.step
+        return round(self.left + (self.right - self.left) * (frame - self.first) / span, 1)
+
+    def middle(self, group: Sequence[int]) -> float:
+        """The middle of the cells of a group."""
+        return self.x((group[0] + group[-1] + self.step) / 2)
+
+    def ticks(self, *, room: int) -> tuple[tuple[float, int], ...]:
+        """The first, the last, and round frame numbers between them that do not touch."""
+        span = self.last - self.first + 1
+        step = next(base * 10**power for power in range(12) for base in (1, 2, 5) if span / (base * 10**power) <= 8)
+        placed: list[tuple[float, int]] = []
+        for frame in [self.first, self.last, *range(-(-self.first // step) * step, self.last, step)]:
+            x = self.middle([frame])
+            if all(abs(x - other) >= room for other, _ in placed):
+                placed.append((x, frame))
+        return tuple(sorted(placed))
+
+    def places(self, frames: Sequence[int]) -> tuple[tuple[float, int], ...]:
+        """Where these frames are, those on the axis."""
+        return tuple((self.middle([frame]), frame) for frame in frames if self.first <= frame <= self.last)
+
+
+def _plot(shot: Facts, kind: _Kind, values: Values) -> Plot:
+    assert shot.result is not None
+    objects = shot.result.objects
+    axis = _Axis.over(shot.frames, LEFT, WIDTH - RIGHT, CELLS)
+    limits = getattr(shot.outcome.thresholds, kind.measure, None) if shot.outcome.verdict else None
+    high = kind.high or _ceiling(values, limits)
+    lane_height, gap = (96 if kind.is_tall else 56) if len(objects) <= 3 else 36, 22
+    lanes = tuple(
+        _lane(shot, kind, values, axis, row, TOP + gap + row * (lane_height + gap), lane_height, high, limits)
+        for row in range(len(objects))
+    )
+    size = max(map(len, axis.groups))
+    return Plot(
+        title=kind.title,
+        words=kind.words,
+        label=_label(shot, kind, values),
+        height=lanes[-1].bottom + BOTTOM,
+        scale=("0", kind.show(high) if kind.high is None else f"{high:g}"),
+        lanes=lanes,
+        cells=tuple(_cells(objects, kind, values, axis)),
+        ticks=axis.ticks(room=16 + 8 * len(str(axis.last))),
+        keyframes=axis.places(shot.keyframes),
+        suggestions=axis.places(shot.suggested),
+        grouped=size,
+    )
+
+
+def _ceiling(values: Values, limits: tuple[float, float] | None) -> float:
+    """The top of a scale that has none of its own: a little room above everything, but thresholds stay legible."""
+    highest = max(value for row in values.values() for value in row if value is not None and counts(value))
+    if limits is None:
+        return max(1.1 * highest, 1e-4)
+    return max(1.25 * max(limits), min(1.1 * highest, 3 * max(limits)), 1e-4)
+
+
+def _lane(
+    shot: Facts,
+    kind: _Kind,
+    values: Values,
+    axis: _Axis,
+    row: int,
+    top: float,
+    height: float,
+    high: float,
+    limits: tuple[float, float] | None,
+) -> Lane:
+    assert shot.result is not None
+    name = shot.result.objects[row]
+
+    def y(value: float) -> float:
+        return round(top + height * (1 - min(1.0, max(0.0, value / high))), 1)
+
+    pick = min if kind.low_is_worse else max
+    points = [(axis.middle(group), _worst(values, group, row, pick), group) for group in axis.groups]
+    flagged = {
+        frame
+        for finding in shot.findings
+        if finding.measure == kind.measure and finding.object == name
+        for frame in finding.frames
+    }
+    marks = [
+        Mark(x, y(value), _level(kind, value, limits))
+        for x, value, group in points
+        if value is not None and flagged.intersection(group) and limits
+    ]
+    lines = [
+        Limit(y(limit), level, f"{level} {limit:g}")
+        for level, limit in zip(("warn", "fail"), limits or (), strict=False)
+        if 0 < limit < high
+    ]
+    return Lane(name, row, top, top + height, _path(points, axis.step, y), tuple(marks), tuple(_apart(lines)))
+
+
+def _apart(lines: Sequence[Limit]) -> Iterator[Limit]:
+    """The lines, the second one's words left out where they would stand on the first one's."""
+    for index, line in enumerate(lines):
+        near = index > 0 and abs(line.y - lines[0].y) < 11
+        yield Limit(line.y, line.level, "") if near else line
+
+
+def _level(kind: _Kind, value: float, limits: tuple[float, float] | None) -> Literal["warn", "fail"]:
+    assert limits is not None
+    beyond = value < limits[1] if kind.low_is_worse else value > limits[1]
+    return "fail" if beyond else "warn"
+
+
+def _worst(values: Values, group: Sequence[int], row: int, pick: Callable[..., float]) -> float | None:
+    """The worst number of a group of frames; None where there is none."""
+    present = [value for frame in group if frame in values and counts(value := values[frame][row])]
+    return pick(present) if present else None
+
+
+def _path(
+    points: Sequence[tuple[float, float | None, Sequence[int]]], step: int, y: Callable[[float], float]
+) -> str:
+    """A line through the points as SVG; it breaks where frames or numbers are missing."""
+    drawn: list[str] = []
+    before: int | None = None
+    for x, value, group in points:
+        if value is None:
+            before = None
+            continue
+        joins = before is not None and group[0] - before <= step
+        drawn.append(f"L{x:g} {y(value):g}" if joins else f"M{x:g} {y(value):g}h0")
+        before = group[-1]
+    return "".join(drawn)
+
+
+def _cells(objects: Sequence[str], kind: _Kind, values: Values, axis: _Axis) -> Iterator[Cell]:
+    pick = min if kind.low_is_worse else max
+    for group in axis.groups:
+        found = [_worst(values, group, row, pick) for row in range(len(objects))]
+        said = [
+            f"{name} {'–' if value is None else kind.show(value)}" for name, value in zip(objects, found, strict=True)
+        ]
+        frames = f"frame {group[0]}" if len(group) == 1 else f"the worst of frames {group[0]}-{group[-1]}"
+        left = axis.x(group[0])
+        yield Cell(left, round(axis.x(group[-1] + axis.step) - left, 1), "\n".join([frames, *said]))
+
+
+def _label(shot: Facts, kind: _Kind, values: Values) -> str:
+    start = f"{kind.title} of {shot.name} over frames {shot.frames[0]} to {shot.frames[-1]}"
+    worst = shot.worst.get(kind.measure) if kind.measure in MEASURES else None
+    if worst is None:
+        return f"{start}."
+    return f"{start}: worst {kind.show(worst.value)} at frame {worst.frame}, {worst.object}."
