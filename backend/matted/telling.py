@@ -170,7 +170,7 @@ class Lines:
         if self._bar is None:
             say(text)
         else:
-            self._bar.console.print(text, markup=False, highlight=False)
+            self._bar.console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
 def tell_problems(problems: Sequence[Problem], *, as_json: bool) -> None:
