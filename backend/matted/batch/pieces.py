@@ -97,7 +97,7 @@ class Work(Protocol):
         """What is left of it; closing the iterator keeps what is done, and called again it goes on."""
 
     def result(self) -> JobResult | None:
-        """How the whole job went, when this was its finish."""
+        """How the whole job went, or a segment alone; None of a keyframe left out."""
 
     def close(self) -> None:
         """Let go; what is done stays."""
@@ -145,7 +145,7 @@ def do(
         stopped: asked after every step; when true the piece stops and keeps what it has.
 
     Returns:
-        of ``finish`` how the whole job went; None of the others.
+        how the whole job went, or a segment alone; None of a keyframe left out.
 
     Raises:
         Cancelled: ``stopped`` said so; the same piece goes on later.
@@ -156,8 +156,7 @@ def do(
     with closing(work), closing(work.steps()) as steps:
         for step in until(steps, stopped):
             on_step(step)
-        result = work.result()
-    return result if piece.kind == "finish" else None
+        return work.result()
 
 
 def _of_segment(request: Request, folder: Path, segment: Segment, frames: tuple[int, ...]) -> Piece:

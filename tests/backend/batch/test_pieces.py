@@ -59,7 +59,9 @@ def test_when_pieces_are_done_in_any_order_then_every_file_is_that_of_one_run(tm
     *some, finish = pieces(request, weights=LITE)
     random.Random(seed).shuffle(some)
 
-    assert [do(piece, bench=bench) for piece in some] == [None] * len(some)
+    for piece in some:
+        made = do(piece, bench=bench)
+        assert (made is None) == (piece.kind == "left_out")
     left = []
     result = do(finish, bench=bench, on_step=left.append)
 

@@ -14,6 +14,7 @@ import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import partial
 from queue import Empty, SimpleQueue
 from types import TracebackType
@@ -332,9 +333,12 @@ class Cluster:
             return
         task.finished = True
         self._step(shot, None)
+        result = result_from_plain(back["result"]) if back["result"] else None
+        shot.computed += result.computed if result else 0
         if task.piece.kind == "finish":
+            assert result is not None
             del self._open[shot.name]
-            self._news.append(Made(shot.name, result_from_plain(back["result"])))
+            self._news.append(Made(shot.name, replace(result, computed=shot.computed)))
 
     def _broke(self, shot: Shot, task: Task, error: BaseException, at: str | None) -> None:
         """Dask gave a piece up."""

@@ -83,6 +83,7 @@ class Shot:
         tasks: its pieces, the finish last; empty until it is planned.
         avoid: workers that could not make a piece of it.
         told: steps that were told of; only ever more.
+        computed: frames that its segments made.
     """
 
     request: Request
@@ -90,6 +91,7 @@ class Shot:
     tasks: tuple[Task, ...] = ()
     avoid: set[str] = field(default_factory=set)
     told: int = -1
+    computed: int = 0
 
     @property
     def name(self) -> str:

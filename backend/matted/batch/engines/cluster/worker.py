@@ -73,7 +73,7 @@ def perform(
         alike: what :func:`probe` says where the batch was started.
 
     Returns:
-        ``worker`` and either ``result`` (None but for the last piece of a shot) or ``error``.
+        ``worker`` and either ``result`` (None where nothing was written) or ``error``.
     """
     from distributed import get_worker
 
