@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeGuard
 
 from matted.batch.ledger import read_sidecar
 from matted.batch.outcome import Outcome
@@ -125,7 +125,7 @@ class Facts:
         return Worst(one.value, one.frame, one.object, "fail" if "fail" in levels else "warn" if levels else "")
 
 
-def counts(value: float | None) -> bool:
+def counts(value: float | None) -> TypeGuard[float]:
     """Whether this is a number that can be shown: not absent, not NaN, not infinite."""
     return value is not None and math.isfinite(value)
 

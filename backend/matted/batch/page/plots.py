@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
 
 from matted.batch.page.facts import MEASURES, Facts, counts
+from matted.batch.review import Finding
 
 WIDTH, LEFT, RIGHT, TOP, BOTTOM = 760, 38, 62, 22, 26
 """Pixels before the page scales them: of the plot, and of its margins."""
 
 CELLS = 360
 """Points a line has at most; each shows the worst of its frames where a shot has more."""
+
+Level = Literal["warn", "fail"]
+LEVELS: tuple[Level, Level] = ("warn", "fail")
 
 Values = Mapping[int, Sequence[float | None]]
 
@@ -24,7 +29,7 @@ class Mark:
 
     x: float
     y: float
-    level: Literal["warn", "fail"]
+    level: Level
 
 
 @dataclass(frozen=True)
@@ -32,8 +37,18 @@ class Limit:
     """A threshold's line."""
 
     y: float
-    level: Literal["warn", "fail"]
+    level: Level
     text: str
+
+
+@dataclass(frozen=True)
+class Note:
+    """The worst that was found, said beside its mark."""
+
+    x: float
+    y: float
+    text: str
+    ends_here: bool
 
 
 @dataclass(frozen=True)
@@ -47,6 +62,7 @@ class Lane:
     path: str
     marks: tuple[Mark, ...]
     limits: tuple[Limit, ...]
+    note: Note | None
 
 
 @dataclass(frozen=True)
@@ -68,6 +84,7 @@ class Plot:
         label: what somebody hears who does not see it.
         height: pixels.
         scale: what the lowest and the highest line of a lane stand for.
+        radius: of marks, pixels.
         ticks, keyframes, suggestions: where on the axis, and the frame.
         grouped: how many frames a point shows.
     """
@@ -82,6 +99,7 @@ class Plot:
     ticks: tuple[tuple[float, int], ...]
     keyframes: tuple[tuple[float, int], ...]
     suggestions: tuple[tuple[float, int], ...]
+    radius: float
     grouped: int
 
     @property
@@ -99,24 +117,28 @@ class _Kind:
     words: str
     high: float | None
     show: Callable[[float], str]
+    top: Callable[[float], str]
     is_tall: bool
     low_is_worse: bool = False
 
 
 _KINDS = (
     _Kind(
-        "confidence", "Confidence", "how sure the network is of the matte", 1.0, lambda v: f"{v:.2f}", True,
-        low_is_worse=True,
+        "confidence", "Confidence", "how sure the network is of the matte", 1.0,
+        lambda v: f"{v:.2f}", "{:g}".format, True, low_is_worse=True,
     ),
     _Kind(
         "flicker", "Edge flicker", "how much the edge changes that does not move with the plate", None,
-        lambda v: f"{v:.3f}", True,
+        lambda v: f"{v:.3f}", "{:g}".format, True,
     ),
     _Kind(
         "jump", "Area jump", "how many times faster than around it the area changes", None,
-        lambda v: f"{v:.1f}×", False,
+        lambda v: f"{v:.1f}×", "{:g}×".format, False,
     ),
-    _Kind("area", "Area", "share of the picture that the matte covers", None, lambda v: f"{100 * v:.2f}%", False),
+    _Kind(
+        "area", "Area", "share of the picture that the matte covers", None,
+        lambda v: f"{100 * v:.2f}%", lambda v: f"{100 * v:g}%", False,
+    ),
 )  # fmt: skip
 
 
@@ -208,22 +230,30 @@ def _plot(shot: Facts, kind: _Kind, values: Values) -> Plot:
         words=kind.words,
         label=_label(shot, kind, values),
         height=lanes[-1].bottom + BOTTOM,
-        scale=("0", kind.show(high) if kind.high is None else f"{high:g}"),
+        scale=("0", kind.top(high)),
         lanes=lanes,
         cells=tuple(_cells(objects, kind, values, axis)),
         ticks=axis.ticks(room=16 + 8 * len(str(axis.last))),
         keyframes=axis.places(shot.keyframes),
         suggestions=axis.places(shot.suggested),
+        radius=round(min(3.6, max(1.6, (WIDTH - LEFT - RIGHT) / len(axis.groups) / 2.6)), 1),
         grouped=size,
     )
 
 
 def _ceiling(values: Values, limits: tuple[float, float] | None) -> float:
     """The top of a scale that has none of its own: a little room above everything, but thresholds stay legible."""
-    highest = max(value for row in values.values() for value in row if value is not None and counts(value))
+    highest = max(value for row in values.values() for value in row if counts(value))
     if limits is None:
-        return max(1.1 * highest, 1e-4)
-    return max(1.25 * max(limits), min(1.1 * highest, 3 * max(limits)), 1e-4)
+        return _round_up(1.1 * highest)
+    return _round_up(max(1.25 * max(limits), min(1.1 * highest, 3 * max(limits))))
+
+
+def _round_up(value: float) -> float:
+    """The next round number; never 0."""
+    whole = max(value, 1e-4)
+    power = 10.0 ** math.floor(math.log10(whole))
+    return next(round(base * power, 6) for base in (1, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10) if base * power >= whole * 0.999)
 
 
 def _lane(
@@ -245,12 +275,8 @@ def _lane(
 
     pick = min if kind.low_is_worse else max
     points = [(axis.middle(group), _worst(values, group, row, pick), group) for group in axis.groups]
-    flagged = {
-        frame
-        for finding in shot.findings
-        if finding.measure == kind.measure and finding.object == name
-        for frame in finding.frames
-    }
+    findings = [one for one in shot.findings if one.measure == kind.measure and one.object == name]
+    flagged = {frame for finding in findings for frame in finding.frames}
     marks = [
         Mark(x, y(value), _level(kind, value, limits))
         for x, value, group in points
@@ -258,10 +284,21 @@ def _lane(
     ]
     lines = [
         Limit(y(limit), level, f"{level} {limit:g}")
-        for level, limit in zip(("warn", "fail"), limits or (), strict=False)
+        for level, limit in zip(LEVELS, limits or (), strict=False)
         if 0 < limit < high
     ]
-    return Lane(name, row, top, top + height, _path(points, axis.step, y), tuple(marks), tuple(_apart(lines)))
+    path, bottom = _path(points, axis.step, y), top + height
+    note = _note(kind, findings[0], axis, y, (top, bottom)) if findings else None
+    return Lane(name, row, top, bottom, path, tuple(marks), tuple(_apart(lines)), note)
+
+
+def _note(kind: _Kind, finding: Finding, axis: _Axis, y: Callable[[float], float], lane: tuple[float, float]) -> Note:
+    x, mark = axis.middle([finding.worst]), y(finding.value)
+    above, below = mark - 8, mark + 15
+    outward, inward = (below, above) if kind.low_is_worse else (above, below)
+    fits = lane[0] + 8 < outward < lane[1] - 1
+    text = f"{kind.show(finding.value)} at {finding.worst}"
+    return Note(x, round(outward if fits else inward, 1), text, x > WIDTH - RIGHT - 100)
 
 
 def _apart(lines: Sequence[Limit]) -> Iterator[Limit]:
@@ -271,7 +308,7 @@ def _apart(lines: Sequence[Limit]) -> Iterator[Limit]:
         yield Limit(line.y, line.level, "") if near else line
 
 
-def _level(kind: _Kind, value: float, limits: tuple[float, float] | None) -> Literal["warn", "fail"]:
+def _level(kind: _Kind, value: float, limits: tuple[float, float] | None) -> Level:
     assert limits is not None
     beyond = value < limits[1] if kind.low_is_worse else value > limits[1]
     return "fail" if beyond else "warn"
@@ -283,9 +320,7 @@ def _worst(values: Values, group: Sequence[int], row: int, pick: Callable[..., f
     return pick(present) if present else None
 
 
-def _path(
-    points: Sequence[tuple[float, float | None, Sequence[int]]], step: int, y: Callable[[float], float]
-) -> str:
+def _path(points: Sequence[tuple[float, float | None, Sequence[int]]], step: int, y: Callable[[float], float]) -> str:
     """A line through the points as SVG; it breaks where frames or numbers are missing."""
     drawn: list[str] = []
     before: int | None = None

@@ -160,7 +160,12 @@ def _environment() -> jinja2.Environment:
         plot_top=TOP,
     )
     environment.filters.update(
-        decimal=_decimal, listed=listed, took=in_words, object_color=_object_color, address=_address, shortened=_shortened
+        decimal=_decimal,
+        listed=listed,
+        took=in_words,
+        object_color=_object_color,
+        address=_address,
+        shortened=_shortened,
     )
     return environment
 
