@@ -1,5 +1,8 @@
 """EDLs as job files: events become shots, comments their keys, and every problem has its line."""
 
+import re
+from pathlib import Path
+
 import opentimelineio as otio
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -326,3 +329,16 @@ def test_when_a_list_is_hostile_then_it_is_read_or_refused_with_problems(tmp_pat
         read(file)
     except JobFileError as error:
         assert error.problems
+
+
+def test_when_the_manual_shows_a_list_then_it_can_be_read(tmp_path):
+    manual = (Path(__file__).parents[4] / "docs" / "jobs.md").read_text("utf-8")
+    (shown,) = re.findall(r"```\n(TITLE: .*?)```", manual, re.DOTALL)
+
+    batch = read(written(tmp_path, shown))
+
+    first, second = (entry.request for entry in batch.entries)
+    assert (first.name, str(first.frames)) == ("a010", "1001-1116")
+    assert second.plate == str(Path("/mnt/moon/plates/a020/a020.####.exr"))
+    assert [mask.object for mask in second.masks] == ["hero", "dog"]
+    assert batch.notes == ()
