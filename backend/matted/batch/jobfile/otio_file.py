@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import zipfile
+from bisect import bisect
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +66,8 @@ def _parsed(file: Path, text: str) -> Any:
 
 def _note_lines(timeline: Any, text: str) -> None:
     """Note the line of each clip's name, and of our keys after it; clips stand in the text in their order."""
-    timeline.metadata[LINES] = _key_lines(text, 0, timeline)
+    breaks = [match.start() for match in re.finditer("\n", text)]
+    timeline.metadata[LINES] = _key_lines(text, breaks, 0, timeline)
     place = 0
     for clip, _ in find_clips(timeline):
         begins = _find(text, place, "OTIO_SCHEMA", "Clip", whole=False)
@@ -73,17 +75,17 @@ def _note_lines(timeline: Any, text: str) -> None:
         if named < 0:
             continue
         place = named
-        clip.metadata[LINES] = {**_key_lines(text, max(begins, 0), clip), "": text.count("\n", 0, named) + 1}
+        clip.metadata[LINES] = {**_key_lines(text, breaks, max(begins, 0), clip), "": bisect(breaks, named) + 1}
 
 
-def _key_lines(text: str, place: int, owner: Any) -> dict[str, int]:
+def _key_lines(text: str, breaks: list[int], place: int, owner: Any) -> dict[str, int]:
     """The lines of the keys written for matted, from a place in the text on."""
     ours = owner.metadata.get(OURS)
     begins = text.find(f'"{OURS}"', place)
     if begins < 0 or not hasattr(ours, "keys"):
         return {}
     found = ((key, text.find(json.dumps(key, ensure_ascii=False), begins)) for key in ours)
-    return {key: text.count("\n", 0, at) + 1 for key, at in found if at >= 0}
+    return {key: bisect(breaks, at) + 1 for key, at in found if at >= 0}
 
 
 def _find(text: str, place: int, key: str, value: str, *, whole: bool = True) -> int:

@@ -9,11 +9,12 @@ from __future__ import annotations
 import importlib.util
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from matted.batch.jobfile.clips import OURS, Seen, find_clips, lines_of, plain, seen, written
+from matted.batch.jobfile.cut import CutShot, united
 from matted.batch.jobfile.edl import INSTALL, read_edl
 from matted.batch.jobfile.fields import Unfit, objects, whole
 from matted.batch.jobfile.footage import ClipError, Media, as_sequence, media_of, pictures
@@ -51,41 +52,6 @@ def read_timeline(file: Path) -> Raw:
     return _Cut(file, timeline, notes).raw()
 
 
-@dataclass(frozen=True)
-class _Shot:
-    """A clip that is to be matted.
-
-    Attributes:
-        name: of the shot.
-        keys: as in any job file, but for plate and range.
-        media: what it is cut from; None when the plate is written.
-        range: in the plate's own frame numbers; None when it is written.
-        lines: of the clip, under an empty key, and of its keys.
-    """
-
-    name: str
-    keys: Mapping[str, Any]
-    media: Media | None
-    range: FrameRange | None
-    lines: Mapping[str, int] = field(compare=False)
-
-    def continues(self, other: _Shot) -> bool:
-        """Whether both are of the same media, and their ranges overlap or touch: then they are one shot."""
-        same = (self.name, self.keys, self.media) == (other.name, other.keys, other.media)
-        if not same or self.range is None or other.range is None:
-            return same and self.range == other.range
-        step = self.range.step
-        apart = max(self.range.first, other.range.first) - min(self.range.last, other.range.last)
-        return apart <= step == other.range.step
-
-    def joined(self, other: _Shot) -> _Shot:
-        """Both as one."""
-        if self.range is None or other.range is None:
-            return self
-        first, last = min(self.range.first, other.range.first), max(self.range.last, other.range.last)
-        return replace(self, range=FrameRange(first, last, self.range.step))
-
-
 class _Cut:
     """A timeline being read: shots, what is left out, what is wrong."""
 
@@ -107,7 +73,7 @@ class _Cut:
         self._defaults = defaults if isinstance(defaults, Mapping) else {}
         tokens = self._settings.get("tokens")
         self._tokens = Tokens({key: str(text) for key, text in tokens.items()} if isinstance(tokens, Mapping) else {})
-        shots = _apart(_united(list(self._shots())))
+        shots = united(self._shots())
         if not shots and not self._problems:
             hint = f"Write keyframes into a clip's metadata['{OURS}'], or for all of them into the defaults."
             left = "".join(f" {note}" for note in self._notes[:3])
@@ -116,14 +82,14 @@ class _Cut:
             raise JobFileError(self._problems)
         return Raw(self._file, self._tree(shots), self._lines(shots), tuple(self._notes))
 
-    def _tree(self, shots: list[_Shot]) -> dict[str, Any]:
+    def _tree(self, shots: list[CutShot]) -> dict[str, Any]:
         tree = dict(self._settings)
         if self._defaults:
             tree["defaults"] = {key: value for key, value in self._defaults.items() if key != HANDLES}
         tree["shots"] = [self._table(shot) for shot in shots]
         return tree
 
-    def _table(self, shot: _Shot) -> dict[str, Any]:
+    def _table(self, shot: CutShot) -> dict[str, Any]:
         table: dict[str, Any] = {"name": _literal(shot.name)}
         if shot.media is not None:
             table["plate"] = _literal(shot.media.plate)
@@ -131,14 +97,14 @@ class _Cut:
             table["range"] = str(shot.range)
         return table | dict(shot.keys)
 
-    def _lines(self, shots: list[_Shot]) -> dict[Key, int]:
+    def _lines(self, shots: list[CutShot]) -> dict[Key, int]:
         lines: dict[Key, int] = {_key(key): line for key, line in lines_of(self._timeline).items()}
         for index, shot in enumerate(shots):
             for key, line in shot.lines.items():
                 lines[("shots", index, *_key(key))] = line
         return lines
 
-    def _shots(self) -> Iterator[_Shot]:
+    def _shots(self) -> Iterator[CutShot]:
         """The clips that are shots; of every other one that shows anything it is said why not."""
         for clip, shown in find_clips(self._timeline):
             line = lines_of(clip).get("", 0)
@@ -152,7 +118,7 @@ class _Cut:
                 if shot is not None:
                     yield shot
 
-    def _shot(self, clip: Any, line: int, *, shown: bool) -> _Shot | None:
+    def _shot(self, clip: Any, line: int, *, shown: bool) -> CutShot | None:
         from opentimelineio import schema
 
         keys = written(clip)
@@ -174,7 +140,7 @@ class _Cut:
         name = str(keys.pop("name", name))
         keys.pop(HANDLES, None)
         lines = {key: at for key, at in lines_of(clip).items() if key != HANDLES}
-        return _Shot(name, keys, media, frames, lines)
+        return CutShot(name, keys, media, frames, lines)
 
     def _left_out(self, keys: Mapping[str, Any], name: str, *, shown: bool) -> str:
         """Why a clip is no shot; empty when it is one."""
@@ -233,28 +199,6 @@ class _Cut:
     def _note(self, line: int, text: str) -> None:
         place = f"{self._file}:{line}" if line else str(self._file)
         self._notes.append(f"{place}: {text}")
-
-
-def _united(shots: list[_Shot]) -> list[_Shot]:
-    """The same clip twice, where one goes on from the other or overlaps it, is one shot."""
-    found: list[_Shot] = []
-    for shot in sorted(shots, key=lambda shot: shot.range.first if shot.range else 0):
-        same = next((index for index, other in enumerate(found) if other.continues(shot)), None)
-        if same is None:
-            found.append(shot)
-        else:
-            found[same] = found[same].joined(shot)
-    return sorted(found, key=lambda shot: min(_position(shots, other) for other in shots if other.continues(shot)))
-
-
-def _position(shots: list[_Shot], shot: _Shot) -> int:
-    return next(index for index, other in enumerate(shots) if other is shot)
-
-
-def _apart(shots: list[_Shot]) -> list[_Shot]:
-    """Different shots under different names: ``hero``, ``hero_2``."""
-    names = file_names([shot.name for shot in shots]) if len({s.name.casefold() for s in shots}) < len(shots) else None
-    return shots if names is None else [replace(s, name=name) for s, name in zip(shots, names, strict=True)]
 
 
 def _name(clip: Any) -> str:
