@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Literal
 
-from matted.batch.page.facts import MEASURES, Facts, counts
+from matted.batch.page.axis import Axis, Values, line, worst
+from matted.batch.page.facts import Facts, counts
 from matted.batch.review import Finding
 
 WIDTH, LEFT, RIGHT, TOP, BOTTOM = 760, 38, 62, 22, 26
 """Pixels before the page scales them: of the plot, and of its margins."""
 
-CELLS = 360
+CELLS = 240
 """Points a line has at most; each shows the worst of its frames where a shot has more."""
 
 Level = Literal["warn", "fail"]
 LEVELS: tuple[Level, Level] = ("warn", "fail")
-
-Values = Mapping[int, Sequence[float | None]]
 
 
 @dataclass(frozen=True)
@@ -165,58 +163,15 @@ def sparkline(shot: Facts, *, width: int = 120, height: int = 20) -> str:
         frame: [min((value for value in row if counts(value)), default=None)]
         for frame, row in shot.result.confidence.items()
     }
-    axis = _Axis.over(shot.frames, 1, width - 1, width // 2)
-    points = [(axis.middle(group), _worst(lowest, group, 0, min), group) for group in axis.groups]
-    return _path(points, axis.step, lambda value: round(height - 1 - (height - 2) * min(1.0, max(0.0, value)), 1))
-
-
-@dataclass(frozen=True)
-class _Axis:
-    """Frames on a line; every frame has a cell of its own, neighbours are put together where there are too many."""
-
-    first: int
-    last: int
-    left: float
-    right: float
-    step: int
-    groups: tuple[tuple[int, ...], ...]
-
-    @classmethod
-    def over(cls, frames: Sequence[int], left: float, right: float, cells: int) -> _Axis:
-        size = -(-len(frames) // cells)
-        groups = tuple(tuple(frames[start : start + size]) for start in range(0, len(frames), size))
-        step = min((later - frame for frame, later in pairwise(frames)), default=1)
-        return cls(frames[0], frames[-1], left, right, step, groups)
-
-    def x(self, frame: float) -> float:
-        """The left edge of a frame's cell."""
-        span = self.last - self.first + self.step
-        return round(self.left + (self.right - self.left) * (frame - self.first) / span, 1)
-
-    def middle(self, group: Sequence[int]) -> float:
-        """The middle of the cells of a group."""
-        return self.x((group[0] + group[-1] + self.step) / 2)
-
-    def ticks(self, *, room: int) -> tuple[tuple[float, int], ...]:
-        """The first, the last, and round frame numbers between them that do not touch."""
-        span = self.last - self.first + 1
-        step = next(base * 10**power for power in range(12) for base in (1, 2, 5) if span / (base * 10**power) <= 8)
-        placed: list[tuple[float, int]] = []
-        for frame in [self.first, self.last, *range(-(-self.first // step) * step, self.last, step)]:
-            x = self.middle([frame])
-            if all(abs(x - other) >= room for other, _ in placed):
-                placed.append((x, frame))
-        return tuple(sorted(placed))
-
-    def places(self, frames: Sequence[int]) -> tuple[tuple[float, int], ...]:
-        """Where these frames are, those on the axis."""
-        return tuple((self.middle([frame]), frame) for frame in frames if self.first <= frame <= self.last)
+    axis = Axis.over(shot.frames, 1, width - 1, width // 2)
+    points = [(axis.middle(group), worst(lowest, group, 0, min), group) for group in axis.groups]
+    return line(points, axis.step, lambda value: round(height - 1 - (height - 2) * min(1.0, max(0.0, value)), 1))
 
 
 def _plot(shot: Facts, kind: _Kind, values: Values) -> Plot:
     assert shot.result is not None
     objects = shot.result.objects
-    axis = _Axis.over(shot.frames, LEFT, WIDTH - RIGHT, CELLS)
+    axis = Axis.over(shot.frames, LEFT, WIDTH - RIGHT, CELLS)
     limits = getattr(shot.outcome.thresholds, kind.measure, None) if shot.outcome.verdict else None
     high = kind.high or _ceiling(values, limits)
     lane_height, gap = (96 if kind.is_tall else 56) if len(objects) <= 3 else 36, 22
@@ -228,7 +183,7 @@ def _plot(shot: Facts, kind: _Kind, values: Values) -> Plot:
     return Plot(
         title=kind.title,
         words=kind.words,
-        label=_label(shot, kind, values),
+        label=_label(shot, kind),
         height=lanes[-1].bottom + BOTTOM,
         scale=("0", kind.top(high)),
         lanes=lanes,
@@ -260,7 +215,7 @@ def _lane(
     shot: Facts,
     kind: _Kind,
     values: Values,
-    axis: _Axis,
+    axis: Axis,
     row: int,
     top: float,
     height: float,
@@ -274,7 +229,7 @@ def _lane(
         return round(top + height * (1 - min(1.0, max(0.0, value / high))), 1)
 
     pick = min if kind.low_is_worse else max
-    points = [(axis.middle(group), _worst(values, group, row, pick), group) for group in axis.groups]
+    points = [(axis.middle(group), worst(values, group, row, pick), group) for group in axis.groups]
     findings = [one for one in shot.findings if one.measure == kind.measure and one.object == name]
     flagged = {frame for finding in findings for frame in finding.frames}
     marks = [
@@ -287,12 +242,12 @@ def _lane(
         for level, limit in zip(LEVELS, limits or (), strict=False)
         if 0 < limit < high
     ]
-    path, bottom = _path(points, axis.step, y), top + height
+    path, bottom = line(points, axis.step, y), top + height
     note = _note(kind, findings[0], axis, y, (top, bottom)) if findings else None
     return Lane(name, row, top, bottom, path, tuple(marks), tuple(_apart(lines)), note)
 
 
-def _note(kind: _Kind, finding: Finding, axis: _Axis, y: Callable[[float], float], lane: tuple[float, float]) -> Note:
+def _note(kind: _Kind, finding: Finding, axis: Axis, y: Callable[[float], float], lane: tuple[float, float]) -> Note:
     x, mark = axis.middle([finding.worst]), y(finding.value)
     above, below = mark - 8, mark + 15
     outward, inward = (below, above) if kind.low_is_worse else (above, below)
@@ -303,9 +258,9 @@ def _note(kind: _Kind, finding: Finding, axis: _Axis, y: Callable[[float], float
 
 def _apart(lines: Sequence[Limit]) -> Iterator[Limit]:
     """The lines, the second one's words left out where they would stand on the first one's."""
-    for index, line in enumerate(lines):
-        near = index > 0 and abs(line.y - lines[0].y) < 11
-        yield Limit(line.y, line.level, "") if near else line
+    for index, limit in enumerate(lines):
+        near = index > 0 and abs(limit.y - lines[0].y) < 11
+        yield Limit(limit.y, limit.level, "") if near else limit
 
 
 def _level(kind: _Kind, value: float, limits: tuple[float, float] | None) -> Level:
@@ -314,30 +269,10 @@ def _level(kind: _Kind, value: float, limits: tuple[float, float] | None) -> Lev
     return "fail" if beyond else "warn"
 
 
-def _worst(values: Values, group: Sequence[int], row: int, pick: Callable[..., float]) -> float | None:
-    """The worst number of a group of frames; None where there is none."""
-    present = [value for frame in group if frame in values and counts(value := values[frame][row])]
-    return pick(present) if present else None
-
-
-def _path(points: Sequence[tuple[float, float | None, Sequence[int]]], step: int, y: Callable[[float], float]) -> str:
-    """A line through the points as SVG; it breaks where frames or numbers are missing."""
-    drawn: list[str] = []
-    before: int | None = None
-    for x, value, group in points:
-        if value is None:
-            before = None
-            continue
-        joins = before is not None and group[0] - before <= step
-        drawn.append(f"L{x:g} {y(value):g}" if joins else f"M{x:g} {y(value):g}h0")
-        before = group[-1]
-    return "".join(drawn)
-
-
-def _cells(objects: Sequence[str], kind: _Kind, values: Values, axis: _Axis) -> Iterator[Cell]:
+def _cells(objects: Sequence[str], kind: _Kind, values: Values, axis: Axis) -> Iterator[Cell]:
     pick = min if kind.low_is_worse else max
     for group in axis.groups:
-        found = [_worst(values, group, row, pick) for row in range(len(objects))]
+        found = [worst(values, group, row, pick) for row in range(len(objects))]
         said = [
             f"{name} {'–' if value is None else kind.show(value)}" for name, value in zip(objects, found, strict=True)
         ]
@@ -346,9 +281,9 @@ def _cells(objects: Sequence[str], kind: _Kind, values: Values, axis: _Axis) -> 
         yield Cell(left, round(axis.x(group[-1] + axis.step) - left, 1), "\n".join([frames, *said]))
 
 
-def _label(shot: Facts, kind: _Kind, values: Values) -> str:
+def _label(shot: Facts, kind: _Kind) -> str:
     start = f"{kind.title} of {shot.name} over frames {shot.frames[0]} to {shot.frames[-1]}"
-    worst = shot.worst.get(kind.measure) if kind.measure in MEASURES else None
-    if worst is None:
+    found = shot.worst.get(kind.measure)
+    if found is None:
         return f"{start}."
-    return f"{start}: worst {kind.show(worst.value)} at frame {worst.frame}, {worst.object}."
+    return f"{start}: worst {kind.show(found.value)} at frame {found.frame}, {found.object}."

@@ -20,7 +20,7 @@ import matted
 from matted.batch.ledger import unwritable
 from matted.batch.many import in_words
 from matted.batch.outcome import Outcome
-from matted.batch.page.facts import MEASURES, STATES, Facts, counts, ranked
+from matted.batch.page.facts import STATES, Facts, counts, ranked
 from matted.batch.page.pictures import Pictures, draw, looks_of
 from matted.batch.page.plots import LEFT, RIGHT, TOP, WIDTH, Plot, plots_of, sparkline
 from matted.errors import OutputError
@@ -151,7 +151,6 @@ def _environment() -> jinja2.Environment:
     )
     environment.globals.update(
         states=STATES,
-        measures=MEASURES,
         sparkline=sparkline,
         settings_of=_settings,
         plot_width=WIDTH,
