@@ -57,6 +57,7 @@ class Daemon:
         self._waiting: list[Request] = []
         self._jobs: dict[str, tuple[Request, messages.Job]] = {}
         self._told: list[News] = []
+        self._uncancelled: list[str] = []
         self._stopping = False
         self._away: float | None = None
 
@@ -83,9 +84,8 @@ class Daemon:
         self._stopping = True
         self._told += [Failed(request.name, not_begun(request)) for request in self._waiting]
         self._waiting.clear()
-        for job in self._jobs:
-            with suppress(DaemonError):  # out of reach: news says so when it stays away
-                self._client.cancel(job)
+        self._uncancelled = list(self._jobs)
+        self._cancel()
 
     def news(self, timeout: float) -> list[News]:
         """Hand over the next shot, if one waits; else what the daemon tells of those it has."""
@@ -127,8 +127,8 @@ class Daemon:
         if job.state == "done":
             return [self._made(request, job.folder, computed=0)]
         waits = job.ahead and not self._jobs
-        self._jobs[job.job] = request, job
         self._client.watch(job.job, after=job.seq, timeout=PREPARATION)
+        self._jobs[job.job] = request, job
         told: list[News] = [Step(request.name, None, job.done, job.total)]
         return [Said(request.name, waiting_for(job.ahead)), *told] if waits else told
 
@@ -156,8 +156,16 @@ class Daemon:
             return Failed(request.name, DaemonError("matte_missing", message, hint, path=folder))
         return Made(request.name, read_result(Path(str(folder)), sidecar, computed=computed))
 
+    def _cancel(self) -> None:
+        """Cancel what was to be stopped; a daemon that restarts and does not hear it now hears it later."""
+        with suppress(DaemonError):
+            while self._uncancelled:
+                self._client.cancel(self._uncancelled[-1], timeout=PARTING)
+                self._uncancelled.pop()
+
     def _look_after(self) -> None:
         """Give up when the daemon stays away."""
+        self._cancel()
         trouble = self._client.trouble
         if trouble is None:
             self._away = None
@@ -218,8 +226,10 @@ def failure(client: Client, job: messages.Job, error: messages.Error) -> Cancell
     """Why a job of the daemon's ended without mattes."""
     if error.code != "cancelled":
         return DaemonError(error.code, error.message, error.hint, path=error.path, frame=error.frame)
-    known = (known.done for known in client.list_jobs(shot=job.shot).jobs if known.job == job.job)
-    message = f"Stopped after {next(known, job.done)} of {job.total} frames."
+    done = job.done
+    with suppress(DaemonError):
+        done = next((known.done for known in client.list_jobs(shot=job.shot).jobs if known.job == job.job), done)
+    message = f"Stopped after {done} of {job.total} frames."
     return Cancelled("cancelled", message, hint=HINT)
 
 
