@@ -46,13 +46,18 @@ def events(output):
     return told
 
 
+@pytest.fixture(autouse=True)
+def data(tmp_path, monkeypatch):
+    """What is remembered of batches goes where nobody keeps anything."""
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+
+
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     """Shots a and b, drawn, and the working directory elsewhere."""
     for name in "ab":
         draw_shot(tmp_path, name)
     (tmp_path / "elsewhere").mkdir()
-    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
     monkeypatch.chdir(tmp_path / "elsewhere")
     return tmp_path
 
@@ -61,6 +66,17 @@ def test_when_the_help_shows_an_example_then_the_command_takes_it():
     for line in cli_batch.BATCH_EXAMPLES.splitlines():
         if line.strip().startswith("matted "):
             assert cli_batch.batch.make_context("batch", shlex.split(line)[2:]).params
+
+
+def test_when_the_report_would_replace_another_file_then_nothing_is_started(folder):
+    (folder / "mine.html").write_text("mine")
+
+    made = matted(write_jobs(folder, "a", more=LENIENT), "--local", "--report", folder / "mine.html")
+
+    assert made.exit_code == 2
+    assert "mine.html is no report of matted" in made.stderr
+    assert (folder / "mine.html").read_text() == "mine"
+    assert not (folder / "mattes").exists()
 
 
 def test_when_every_shot_passes_then_it_is_0_and_a_table_and_the_report_say_so(folder):
@@ -339,9 +355,8 @@ def test_when_ctrl_c_is_pressed_then_it_stops_writes_the_report_and_says_how_to_
 def test_when_no_daemon_runs_then_one_is_started_for_the_batch_and_stopped_after_it(tmp_path):
     draw_shot(tmp_path, "a")
     write_jobs(tmp_path, "a", more=QUICK)
-    own = {"MATTED_CONNECTION_FILE": str(tmp_path / "daemon.json"), "XDG_DATA_HOME": str(tmp_path / "data")}
 
-    with start(tmp_path, "--json", **own) as running:
+    with start(tmp_path, "--json", MATTED_CONNECTION_FILE=str(tmp_path / "daemon.json")) as running:
         told = events(running.communicate(timeout=WAIT)[0])
 
     assert running.returncode == 0

@@ -133,6 +133,10 @@ def run(
     Raises:
         MattedError, DaemonError: nothing could be started, or the report could not be written.
     """
+    if report is not None:
+        from matted.batch.page import refuse_foreign
+
+        refuse_foreign(Path(report).absolute())
     with engine(workers=workers, scheduler=scheduler, local=local, device=device) as made_by:
         outcomes = make(batch.entries, made_by, tell=tell, stopped=stopped, wait=wait)
     if not (workers or scheduler):

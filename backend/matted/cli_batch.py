@@ -107,6 +107,7 @@ def batch(
     if export is not None:
         _export(asked, *export, show=show)
         return
+    _refuse_page(report or asked.report, as_json=as_json)
     telling: Teller = Events() if as_json else Lines()
     with interruptible() as stopped, telling:
         with api.engine(workers=workers, scheduler=scheduler, local=local, device=device) as engine:
@@ -137,6 +138,17 @@ def _refuse_problems(asked: Batch, *, waits: bool, as_json: bool) -> None:
     if problems:
         tell_problems(problems, as_json=as_json)
         raise SystemExit(2)
+
+
+def _refuse_page(page: Path, *, as_json: bool) -> None:
+    """See before hours of work that the report may be written; where it may not, that is the end."""
+    from matted.batch.page import refuse_foreign
+
+    try:
+        refuse_foreign(page.absolute())
+    except MattedError as error:
+        tell_error(error, as_json=as_json)
+        raise SystemExit(2) from error
 
 
 def _chosen(asked: Batch, only: str | None) -> Batch:
