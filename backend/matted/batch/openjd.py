@@ -7,14 +7,16 @@ with the extension TASK_CHUNKING (RFC 0001), and Deadline Cloud's names for the 
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from matted.batch.estimate import estimate
 from matted.batch.farm import Handout, hand_out, refuse_other_folder, write_handout, write_whole
 from matted.batch.jobfile import Batch, Entry
 
@@ -61,9 +63,11 @@ def export(batch: Batch, folder: Path) -> Path:
 
 
 def needs(entries: Iterable[Entry]) -> Needs:
-    """What the batch's hosts need: a GPU for any weights but ``lite``, and then the memory to feed it."""
-    heavy = any(entry.request.weights != "lite" for entry in entries)
-    return Needs(vcpu=4, memory=16384, gpu=1) if heavy else Needs()
+    """What the hosts need: memory for the largest shot and half as much again, and a GPU for all but ``lite``."""
+    requests = [entry.request for entry in entries]
+    least = Needs() if all(request.weights == "lite" for request in requests) else Needs(vcpu=4, memory=8192, gpu=1)
+    largest = 1.5 * estimate(requests, device="cpu").memory
+    return replace(least, memory=max(least.memory, 1024 * math.ceil(largest / 2**30)))
 
 
 def job_template(handout: Handout, host: Needs) -> dict[str, Any]:

@@ -1,13 +1,17 @@
 """The bundle of Open Job Description: what the specification's own library says of it."""
 
 import json
+import shutil
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import yaml
 from openjd.model import StepParameterSpaceIterator, create_job, decode_job_template, preprocess_job_parameters
 
+from fakes.drawn_shot import save
 from fakes.farm_batch import batch_at
+from matted.batch.estimate import estimate
 from matted.batch.openjd import export, needs
 from matted.engine.plan import Direction
 from matted.engine.session import SessionSettings
@@ -80,6 +84,19 @@ def test_when_weights_want_a_gpu_then_so_do_the_hosts(batch):
 
     assert (needs(batch.entries).gpu, needs(heavy).gpu) == (0, 1)
     assert needs(heavy).memory > needs(batch.entries).memory
+
+
+def test_when_a_plate_is_large_then_its_hosts_have_the_memory_the_plan_reckons_with(tmp_path):
+    batch = batch_at(tmp_path, names=["hero"], session=SessionSettings(working_size=0))
+    plate = save(tmp_path / "large.png", np.zeros((1440, 2560, 3), np.uint8))
+    mask = save(tmp_path / "large.exr", np.zeros((1440, 2560, 1), np.float16), channels=("A",))
+    for file in (tmp_path / "hero").rglob("*.100?.*"):
+        shutil.copy(mask if file.suffix == ".exr" else plate, file)
+
+    planned = estimate([entry.request for entry in batch.entries], device="cpu").memory / 2**20
+
+    assert 1.5 * planned > 4096
+    assert 1.5 * planned <= needs(batch.entries).memory <= 1.5 * planned + 1024
 
 
 def test_when_hosts_share_no_storage_then_the_bundle_names_all_they_need(batch, tmp_path):
