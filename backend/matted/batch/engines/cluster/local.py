@@ -14,8 +14,6 @@ import torch
 from matted.batch.engines.cluster.link import distributed
 from matted.errors import ClusterError, SettingError
 
-THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
-
 
 @contextmanager
 def own_cluster(workers: int, device: str | None) -> Iterator[tuple[str, Any]]:
@@ -76,8 +74,11 @@ def _configured(workers: int, folder: str) -> Any:
     """Dask's settings for the time being: the machine's cores shared out, no pages served, workers that say nothing."""
     import dask
 
-    threads = max(1, (os.cpu_count() or 1) // workers)
-    spawned = {**dict.fromkeys(THREADS, threads), "DASK_LOGGING__DISTRIBUTED": "critical"}
+    spawned = {  # and no number of threads for MKL: another one than OpenMP's makes other last bits
+        "OMP_NUM_THREADS": max(1, (os.cpu_count() or 1) // workers),
+        "MALLOC_TRIM_THRESHOLD_": 65536,
+        "DASK_LOGGING__DISTRIBUTED": "critical",
+    }
     return dask.config.set(
         {
             "temporary-directory": folder,
