@@ -1,7 +1,8 @@
 """What every test can count on.
 
-No daemon of whoever runs the tests is ever found, used or started, and nothing is kept in their home. Torch has one thread, here and in every process a
-test starts: sums in another order end in other last bits, and the test files run side by side.
+No daemon of whoever runs the tests is ever found, used or started, and nothing is kept in their home. Torch has one
+thread, here and in every process a test starts: sums in another order end in other last bits, and the test files run
+side by side.
 """
 
 import os
