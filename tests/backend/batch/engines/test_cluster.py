@@ -1,7 +1,9 @@
 """The cluster engine: what it does with pieces, on workers that are threads of this process."""
 
 import json
+import socket
 import sys
+import threading
 import time
 from contextlib import contextmanager
 from tempfile import TemporaryDirectory
@@ -335,8 +337,6 @@ def test_when_no_worker_has_our_version_then_shots_fail_and_say_which_it_has(tmp
 
 
 def on_our_thread():
-    import threading
-
     return threading.current_thread() is threading.main_thread()
 
 
@@ -410,10 +410,21 @@ def test_when_no_scheduler_answers_then_an_error_names_the_address(free_port):
     assert refused.value.code == "cluster_missing" and refused.value.hint
 
 
+@pytest.mark.parametrize(
+    ("where", "why"),
+    [("tls://127.0.0.1:1", "TLS"), ("foo://host:1", "foo"), ("tcp://", "port")],
+    ids=["no certificate", "no such way", "no port"],
+)
+def test_when_a_scheduler_cannot_be_spoken_to_then_an_error_says_why_and_no_thread_stays_behind(where, why):
+    before = set(threading.enumerate())
+    with pytest.raises(ClusterError, match=why) as refused:
+        Link(where, security=None, topics={}).open(timeout=0.3)
+    assert refused.value.code == "cluster_missing"
+    assert {thread for thread in threading.enumerate() if not thread.daemon} <= before
+
+
 @pytest.fixture
 def free_port():
-    import socket
-
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         return found.getsockname()[1]

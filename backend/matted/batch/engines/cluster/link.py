@@ -6,7 +6,7 @@ import asyncio
 import json
 import logging
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,9 @@ from matted.errors import ClusterError
 
 ANSWER = 10.0
 """Seconds in which a scheduler that runs must have answered."""
+
+_UNREACHABLE = (OSError, asyncio.TimeoutError, ValueError, TypeError, RuntimeError, ImportError)
+"""What Dask raises where a scheduler is not there, or its address, file, TLS or version is not what it takes."""
 
 LOG = logging.getLogger(__name__)
 
@@ -45,9 +48,13 @@ class Link:
             ClusterError: cluster_missing.
         """
         client_class = distributed().Client
+        client = client_class.__new__(client_class)
         try:
-            client = client_class(_address(self.where), timeout=timeout, security=self._security, set_as_default=False)
-        except (OSError, ValueError, ImportError) as error:
+            address = _address(self.where)
+            client.__init__(address, timeout=timeout, security=self._security, set_as_default=False)
+        except _UNREACHABLE as error:
+            with suppress(Exception):  # it holds a thread, and would be closed only when Python ends, which takes long
+                client.close(timeout=timeout)
             raise ClusterError(
                 "cluster_missing",
                 f"No scheduler of Dask answers at {self.where}: {error}.",
