@@ -14,7 +14,7 @@ from fakes.stand_in_pieces import STEPS, StandIn, request
 from matted.batch.engines import Failed, Made, Said, Step
 from matted.batch.engines.cluster import Cluster, engine, worker
 from matted.batch.engines.cluster.link import Link
-from matted.batch.engines.cluster.roster import Roster
+from matted.batch.engines.cluster.roster import Roster, unlike
 from matted.errors import (
     ClusterError,
     DeviceError,
@@ -341,7 +341,7 @@ def on_our_thread():
 
 
 def test_when_a_worker_that_came_later_has_another_version_then_it_refuses_the_piece_itself(tmp_path, stand_in):
-    told = worker.plain_error(worker.unlike("tcp://far:1", {"matted": "8"}, {"matted": "9"}), "tcp://far:1")
+    told = worker.plain_error(unlike("tcp://far:1", {"matted": "8"}, {"matted": "9"}), "tcp://far:1")
     error = worker.error_from_plain(told)
 
     assert error.code == "worker_refused" and error.message.count("tcp://far:1") == 1

@@ -8,7 +8,6 @@ scheduler that comes back is told again what is not done. Whatever is done twice
 from __future__ import annotations
 
 import logging
-import threading
 import time
 import uuid
 from collections.abc import Callable
@@ -21,11 +20,11 @@ from types import TracebackType
 from typing import Any
 
 from matted.batch.engines import Failed, Made, News, Said, Step
-from matted.batch.engines.cluster.link import ANSWER, Link, distributed, quiet
+from matted.batch.engines.cluster.link import ANSWER, Link, distributed, gone_for_good, quiet
 from matted.batch.engines.cluster.local import own_cluster
-from matted.batch.engines.cluster.roster import Roster
+from matted.batch.engines.cluster.roster import Roster, no_worker, unlike, without_matted
 from matted.batch.engines.cluster.tasks import DEATHS, ELSEWHERE, TRIES, Shot, Task
-from matted.batch.engines.cluster.worker import at_work, error_from_plain, probe, result_from_plain, unlike
+from matted.batch.engines.cluster.worker import at_work, error_from_plain, probe, result_from_plain
 from matted.batch.engines.here import mistake
 from matted.batch.pieces import Piece, pieces
 from matted.batch.request import Request
@@ -210,11 +209,18 @@ class Cluster:
         for worker, theirs in said.items():
             if theirs == ours or worker in self._roster.refused:
                 continue
-            error = unlike(worker, theirs, ours) if isinstance(theirs, dict) else _without_matted(worker, theirs)
+            error = unlike(worker, theirs, ours) if isinstance(theirs, dict) else without_matted(worker, theirs)
             self._roster.refused[worker] = error
             self._news.append(Said("", f"{error.message} It is not used. {error.hint}"))
 
-    def _ask(self, function: Callable[..., Any], then: Callable[[dict[str, Any]], None], **given: Any) -> None:
+    def _ask(
+        self,
+        function: Callable[..., Any],
+        then: Callable[[dict[str, Any]], None],
+        *,
+        workers: list[str] | None = None,
+        **given: Any,
+    ) -> None:
         """Have workers call a function, and deal with what they say once they have."""
         client = self._link.client
 
@@ -222,17 +228,7 @@ class Cluster:
             if client is self._link.client:
                 then(said)
 
-        def ask() -> None:
-            said: dict[str, Any] = {}
-            try:
-                said = client.run(function, on_error="return", **given)
-            except Exception:
-                LOG.debug(
-                    "asking workers", exc_info=True
-                )  # one that has just gone; a lost scheduler is noticed elsewhere
-            self._inbox.put(partial(answered, said))
-
-        threading.Thread(target=ask, daemon=True).start()
+        self._link.ask(function, lambda said: self._inbox.put(partial(answered, said)), workers=workers, **given)
 
     def _look_after(self) -> None:
         """See to what nobody tells us of."""
@@ -264,7 +260,7 @@ class Cluster:
             self._lonely = now
             self._news.append(Said("", f"The cluster {self._link.where} has no worker; waiting for one."))
         elif now - self._lonely > self._patience:
-            self._fail_all(_no_worker(self._link.where, self._patience))
+            self._fail_all(no_worker(self._link.where, self._patience))
 
     # Pieces: to the cluster and back.
 
@@ -347,7 +343,7 @@ class Cluster:
             self._check_deaths(shot, task)
             return
         LOG.error("%s", task.piece, exc_info=error)
-        self._refused(shot, task, _without_matted(at or "that was to make it", error), at)
+        self._refused(shot, task, without_matted(at or "that was to make it", error), at)
 
     def _refused(self, shot: Shot, task: Task, error: MattedError, worker: str | None) -> None:
         """A worker could not do a piece: it is tried elsewhere, later, or not at all."""
@@ -404,7 +400,7 @@ class Cluster:
             self._link.open(timeout=LOOK)
         except ClusterError:
             if time.monotonic() - self._lost > self._patience:
-                self._fail_all(_lost(self._link.where, self._patience))
+                self._fail_all(gone_for_good(self._link.where, self._patience))
             return
         self._lost = None
         self._news.append(Said("", f"The scheduler {self._link.where} is there again; what is not done goes on."))
@@ -434,23 +430,6 @@ def _performer() -> Callable[..., dict[str, Any]]:
         return worker.perform(plain, **given)
 
     return perform
-
-
-def _without_matted(worker: str, error: object) -> ClusterError:
-    message = f"The worker {worker} cannot run matted: {error}."
-    hint = "Install the matted that started the batch where that worker runs, and restart the worker."
-    return ClusterError("worker_refused", message, hint=hint)
-
-
-def _no_worker(where: str, patience: float) -> ClusterError:
-    message = f"The cluster {where} has had no worker for {patience:.0f} s."
-    return ClusterError("worker_missing", message, hint="Start workers with 'dask worker', and run this again.")
-
-
-def _lost(where: str, patience: float) -> ClusterError:
-    message = f"The scheduler {where} was lost and did not come back within {patience:.0f} s."
-    hint = "Start it again, then run the same command again: it goes on from here."
-    return ClusterError("cluster_lost", message, hint=hint)
 
 
 def _stopped() -> Cancelled:

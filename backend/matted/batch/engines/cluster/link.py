@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -82,6 +83,40 @@ class Link:
         except asyncio.TimeoutError as error:  # no OSError before Python 3.11
             raise OSError(f"{self.where} does not answer") from error
         return {address: dict(worker["resources"]) for address, worker in known["workers"].items()}
+
+    def ask(
+        self,
+        function: Callable[..., Any],
+        then: Callable[[dict[str, Any]], None],
+        *,
+        workers: list[str] | None,
+        **given: Any,
+    ) -> None:
+        """Have workers call a function, each while it works.
+
+        Args:
+            function: called with ``given``, and with ``dask_worker`` if it takes it.
+            then: called with what each said, by address, on another thread; with nothing when they could not be asked.
+            workers: their addresses; None asks all.
+        """
+        client = self.client
+
+        def ask() -> None:
+            said: dict[str, Any] = {}
+            try:
+                said = client.run(function, workers=workers, on_error="return", **given)
+            except Exception:  # a worker that has just gone; a lost scheduler is noticed elsewhere
+                LOG.debug("asking workers", exc_info=True)
+            then(said)
+
+        threading.Thread(target=ask, daemon=True).start()
+
+
+def gone_for_good(where: str, patience: float) -> ClusterError:
+    """The error of a scheduler that was lost and did not come back."""
+    message = f"The scheduler {where} was lost and did not come back within {patience:.0f} s."
+    hint = "Start it again, then run the same command again: it goes on from here."
+    return ClusterError("cluster_lost", message, hint=hint)
 
 
 def distributed() -> Any:

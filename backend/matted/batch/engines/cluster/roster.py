@@ -46,3 +46,28 @@ class Roster:
             raise self.refused[fit[0]]
         good = [address for address in able if address not in avoid] or able
         return None if len(good) == len(fit) else tuple(sorted(good))
+
+
+def unlike(address: str, theirs: Mapping[str, str], ours: Mapping[str, str]) -> ClusterError:
+    """The error of a worker with other versions than those where the batch was started."""
+    what = ", ".join(
+        f"{name} {theirs.get(name)} instead of {ours[name]}" for name in ours if theirs.get(name) != ours[name]
+    )
+    return ClusterError(
+        "worker_refused",
+        f"The worker {address} has {what}; its mattes could differ.",
+        hint="Install the same versions on every machine of the cluster, and restart the worker.",
+    )
+
+
+def without_matted(worker: str, error: object) -> ClusterError:
+    """The error of a worker that has no matted."""
+    message = f"The worker {worker} cannot run matted: {error}."
+    hint = "Install the matted that started the batch where that worker runs, and restart the worker."
+    return ClusterError("worker_refused", message, hint=hint)
+
+
+def no_worker(where: str, patience: float) -> ClusterError:
+    """The error of a cluster to which no worker comes."""
+    message = f"The cluster {where} has had no worker for {patience:.0f} s."
+    return ClusterError("worker_missing", message, hint="Start workers with 'dask worker', and run this again.")

@@ -17,6 +17,7 @@ import torch
 
 import matted
 from matted.batch.bench import Bench
+from matted.batch.engines.cluster.roster import unlike
 from matted.batch.pieces import Piece, do
 from matted.batch.place import JobResult
 from matted.engine.session import FrameDone
@@ -183,15 +184,3 @@ def _check_alike(address: str, alike: Mapping[str, str]) -> None:
     ours = probe()
     if ours != alike:
         raise unlike(address, ours, alike)
-
-
-def unlike(address: str, theirs: Mapping[str, str], ours: Mapping[str, str]) -> ClusterError:
-    """The error of a worker with other versions than those where the batch was started."""
-    what = ", ".join(
-        f"{name} {theirs.get(name)} instead of {ours[name]}" for name in ours if theirs.get(name) != ours[name]
-    )
-    return ClusterError(
-        "worker_refused",
-        f"The worker {address} has {what}; its mattes could differ.",
-        hint="Install the same versions on every machine of the cluster, and restart the worker.",
-    )
