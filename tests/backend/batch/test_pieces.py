@@ -89,7 +89,9 @@ def test_when_every_piece_is_stopped_and_done_again_then_the_files_are_the_same(
         steps = []
         try:
             result = do(piece, bench=bench, on_step=steps.append, stopped=lambda steps=steps: len(steps) >= stop_at)
+            assert len(steps) < stop_at
         except Cancelled:
+            assert len(steps) == stop_at
             result = do(piece, bench=Bench(torch.device("cpu")))
 
     assert contents(result.folder) == contents(whole(request).folder)

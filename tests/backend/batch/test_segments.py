@@ -1,5 +1,7 @@
 """A shot cut at its keyframes: what each segment walks is what the whole job walks there."""
 
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -25,8 +27,10 @@ def test_when_split_then_every_frame_is_in_one_segment_and_all_but_the_first_beg
     segments = split(frames, keyframes, Direction.BOTH)
 
     assert [frame for segment in segments for frame in sorted(frames) if frame in segment] == sorted(frames)
-    for segment in segments[1:]:
-        assert [frame for frame in keyframes if frame <= segment.first]  # a gap may begin after a keyframe not wanted
+    for before, segment in pairwise(segments):  # a keyframe that is not wanted lies in the gap before its segment
+        assert [frame for frame in keyframes if before.last < frame <= segment.first]
+    for segment in segments:
+        assert not [frame for frame in keyframes if segment.first < frame <= segment.last and frame != max(frames)]
 
 
 @given(FRAMES, KEYFRAMES)

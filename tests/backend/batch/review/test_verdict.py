@@ -55,6 +55,43 @@ def test_when_a_measure_is_far_beyond_then_it_fails_by_that_measure(measure, val
     assert verdict.findings[0].words.startswith("hero: ")
 
 
+@pytest.mark.parametrize("measure", ["confidence", "jump", "flicker", "left_out"])
+def test_when_a_measure_is_at_a_threshold_then_it_is_not_beyond_it(measure):
+    warn, fail = getattr(LIMITS, measure)
+
+    assert judge(*shot(**{measure: {1003: warn}}), LIMITS).state == "pass"
+    assert judge(*shot(**{measure: {1003: fail}}), LIMITS).state == "warn"
+
+
+@pytest.mark.parametrize("row", [0, 1])
+def test_when_one_of_two_objects_is_bad_then_every_finding_names_that_one(row):
+    good = {"confidence": {1003: 0.9}, "jump": {1004: 0.5}, "flicker": {1005: 0.02}, "left_out": {1006: 0.9}}
+    bad = {"confidence": {1003: 0.1}, "jump": {1004: 20}, "flicker": {1005: 0.5}, "left_out": {1006: 0.1}}
+    confidence, review = side_by_side(*((good, bad) if row else (bad, good)))
+
+    found = judge(confidence, review, LIMITS).findings
+
+    assert {(one.object, one.measure, one.frames) for one in found} == {
+        (review.objects[row], measure, tuple(frames)) for measure, frames in bad.items()
+    }
+
+
+def side_by_side(*measures):
+    """One shot of the objects hero and dog, what is given of each."""
+    (sure, hero), (other, dog) = (shot(**one) for one in measures)
+    frames = [
+        FrameReview(one.frame, one.area + two.area, one.jump + two.jump, one.flicker + two.flicker)
+        for one, two in zip(hero.frames, dog.frames, strict=True)
+    ]
+    left_out = [
+        LeftOut(one.frame, one.j + two.j, one.f + two.f, one.edge_mad + two.edge_mad)
+        for one, two in zip(hero.left_out, dog.left_out, strict=True)
+    ]
+    return {frame: sure[frame] + other[frame] for frame in sure}, Review(
+        ("hero", "dog"), tuple(frames), tuple(left_out)
+    )
+
+
 def test_when_several_are_found_then_failures_come_first_and_the_worst_of_them_first():
     found = judge(*shot(confidence={1003: 0.4}, jump={1004: 9}, flicker={1005: 0.9}, left_out={1006: 0.6}), LIMITS)
 
