@@ -10,8 +10,8 @@ from pathlib import Path
 from matted.batch.jobfile.fields import Unfit
 from matted.batch.request import absolute
 
-VERSION = "\0"
-"""Stands for ``{version}`` until it is known; no text of a job file holds it."""
+VERSION = "\1"
+"""Stands for ``{version}`` until it is known; no text of a job file holds it, and a file system can be asked for it."""
 
 _NOT_YET = "{version}"
 """Stays in a path where there is no version to take."""

@@ -368,6 +368,17 @@ def test_when_versions_are_there_then_the_newest_is_taken_wherever_it_is_named(t
     assert entry.request.masks[0].path == tmp_path / "plates/x_v011"
 
 
+@pytest.mark.parametrize("version", ["v002", "{version}"], ids=["there", "not-yet"])
+def test_when_versions_lie_beside_the_job_files_folder_then_the_newest_is_found_there(tmp_path, version):
+    (tmp_path / "jobs").mkdir()
+    (tmp_path / "plates" / version).mkdir(parents=True)
+    text = LEAST.replace('"p.####.exr"', '"../plates/{version}/a.####.exr"')
+
+    (entry,) = read(written(tmp_path / "jobs", "[[shots]]\n" + text)).entries
+
+    assert entry.request.plate == str(tmp_path / "plates" / version / "a.####.exr")
+
+
 @pytest.mark.parametrize(
     ("defaults", "shot", "masks"),
     [
