@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 UNLUCKY = Path(__file__).with_name("unlucky_worker.py")
-WAIT = 60.0
+WAIT = 90.0
 
 
 class DaskProcesses:
@@ -43,7 +43,7 @@ class DaskProcesses:
                 process.wait()
 
     def scheduler(self):
-        """Start a scheduler."""
+        """Start a scheduler, on a machine without matted as it were."""
         where = [
             "--host",
             "127.0.0.1",
@@ -53,7 +53,8 @@ class DaskProcesses:
             "127.0.0.1:0",
             "--no-dashboard",
         ]
-        self._scheduler = self._start("scheduler", *where)
+        without = "import sys; sys.modules['matted'] = None; from distributed.cli.dask_scheduler import main; main()"
+        self._scheduler = self._start("scheduler", "-c", without, *where)
         self._scheduler_log = self._logs[-1]
 
     def kill_scheduler(self):
@@ -67,7 +68,7 @@ class DaskProcesses:
         how = ["--nthreads", "1", "--no-dashboard", "--memory-limit", "0", "--name", name]
         where = ["--host", "127.0.0.1", "--local-directory", str(self.folder / name)]
         luck = {"DASK_DISTRIBUTED__WORKER__PRELOAD": str(UNLUCKY), "UNLUCKY": str(self.luck)}
-        self._start("worker", self.address, *how, *where, **luck, **env)
+        self._start("worker", "-m", "distributed.cli.dask_worker", self.address, *how, *where, **luck, **env)
 
     def wait_for_workers(self, count):
         """Wait until so many workers have come to the scheduler that runs."""
@@ -82,7 +83,7 @@ class DaskProcesses:
         self._logs.append(self.folder / f"{what}{len(self._logs)}.log")
         with self._logs[-1].open("wb") as log:
             process = subprocess.Popen(
-                [sys.executable, "-m", f"distributed.cli.dask_{what}", *options],
+                [sys.executable, *options],
                 env={**os.environ, "OMP_NUM_THREADS": "1", "DASK_TEMPORARY_DIRECTORY": str(self.folder), **env}, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
             )  # fmt: skip
         self._processes.append(process)

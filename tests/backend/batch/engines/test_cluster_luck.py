@@ -25,7 +25,7 @@ from matted.weights import default_folder, identify
 
 pytestmark = pytest.mark.slow
 
-WAIT = 60
+WAIT = 90
 
 
 @pytest.fixture(scope="module")

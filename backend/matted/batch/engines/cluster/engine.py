@@ -145,8 +145,9 @@ class Cluster:
             self._inbox.put(partial(self._planned, shot, planned))
 
     def _planned(self, shot: Shot, planned: tuple[Piece, ...]) -> None:
-        shot.tasks = tuple(Task(piece) for piece in planned)
-        self._step(shot, None)
+        if self._open.get(shot.name) is shot:  # it was not stopped meanwhile
+            shot.tasks = tuple(Task(piece) for piece in planned)
+            self._step(shot, None)
 
     # What the threads of the connection hear is put in the inbox, and dealt with on the engine's own thread.
 

@@ -6,6 +6,7 @@ import asyncio
 import json
 import logging
 import threading
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -136,14 +137,19 @@ def distributed() -> Any:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Within, what Dask logs goes to this module's log as details: a person hears of it in our words."""
-    distributed()
+    """Within, what Dask logs goes to this module's log as details: a person hears of it in our words.
+
+    So does its warning of other versions: ours are looked at when workers are met.
+    """
+    other_versions = distributed().versions.VersionMismatchWarning
     loud = [logging.getLogger(name) for name in logging.root.manager.loggerDict if name.split(".")[0] in _LOUD]
     before = [(logger, logger.handlers[:], logger.propagate) for logger in loud if logger.handlers]
     for logger, _, _ in before:
         logger.handlers[:], logger.propagate = [_Detail()], False
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", other_versions)
+            yield
     finally:
         for logger, handlers, propagate in before:
             logger.handlers[:], logger.propagate = handlers, propagate

@@ -6,6 +6,7 @@ Only plain values travel: a piece comes as a mapping, and what became of it goes
 from __future__ import annotations
 
 import logging
+import sys
 import threading
 import time
 from collections.abc import Mapping
@@ -57,8 +58,8 @@ _LOOKING = threading.Lock()
 
 
 def probe() -> dict[str, str]:
-    """What must be the same on every machine for mattes to be the same."""
-    return {"matted": matted.__version__, "torch": torch.__version__}
+    """What must be the same on every machine: for mattes to be the same, and for what Dask sends to be understood."""
+    return {"matted": matted.__version__, "torch": torch.__version__, "Python": "{}.{}".format(*sys.version_info)}
 
 
 def perform(
