@@ -11,7 +11,9 @@ from fakes.drawn_shot import known
 from matted.batch import degrade
 from matted.batch.bench import Bench
 from matted.batch.degrade import Means, with_less
-from matted.batch.job import Run, run
+from matted.batch.job import Run, claim, run
+from matted.batch.leaving import LeavingOut
+from matted.batch.review.left_out import read_left_out
 from matted.engine.device import is_out_of_memory
 from matted.engine.session import SessionSettings
 from matted.errors import DeviceError
@@ -147,6 +149,24 @@ def test_when_memory_frames_are_too_many_then_fewer_are_remembered_at_the_same_s
     assert WORDS[1] in heard.messages[0]
     assert set(network.heights) == {64}
     assert result.computed == len(FRAMES)
+
+
+def test_when_a_keyframe_left_out_is_too_much_then_it_goes_on_smaller_and_holds_on_to_nothing(tmp_path):
+    heard, bench = Heard(), Bench()
+    job = job_at(tmp_path, weights=loaded(Narrow(40)))
+    warm = []
+
+    def told(frame, message):
+        heard(frame, message)
+        warm.append(bench.warm_keys)
+
+    leaving = LeavingOut(job, claim(job), 1010, bench=bench, key="shot", on_degraded=told)
+    steps = list(leaving.steps())
+
+    assert heard.messages and all("ran out of memory" in message for message in heard.messages)
+    assert warm == [()] * len(heard.messages)
+    assert steps[-1].frame == 1010
+    assert read_left_out(claim(job) / ".matted", 1010).j[0] > 0.8
 
 
 def test_when_it_is_another_error_then_it_is_not_taken_for_lack_of_memory(tmp_path):

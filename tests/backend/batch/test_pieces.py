@@ -15,6 +15,7 @@ from matted.batch.job import claim, run
 from matted.batch.keyframes import MaskSource
 from matted.batch.pieces import Piece, begin, do, pieces
 from matted.batch.request import Request
+from matted.batch.review.left_out import read_left_out
 from matted.engine.plan import Direction
 from matted.engine.session import SessionSettings
 from matted.errors import Cancelled, KeyframeError, OutputError, PlateError, RequestError, SettingError
@@ -119,6 +120,37 @@ def test_when_a_piece_is_at_work_then_its_twin_and_the_whole_are_refused_and_oth
     working.close()
 
     do(finish, bench=bench)
+
+
+def test_when_a_keyframe_is_being_left_out_then_nobody_else_takes_it_up(tmp_path, bench):
+    piece, other = (
+        piece for piece in pieces(request_at(tmp_path, keyframes=(1003, 1006)), weights=LITE) if piece.frame
+    )
+    working = begin(piece, bench=bench)
+    working.start()
+
+    with pytest.raises(OutputError) as error:
+        do(piece, bench=bench)
+    assert error.value.code == "job_running"
+    do(other, bench=bench)
+    working.close()
+
+    steps = []
+    do(piece, bench=bench, on_step=steps.append)
+    assert steps
+
+
+def test_when_the_plate_is_replaced_under_a_keyframe_left_out_then_the_piece_stops_and_finds_nothing(tmp_path, bench):
+    piece = next(piece for piece in pieces(request_at(tmp_path), weights=LITE) if piece.frame == 1006)
+    working = begin(piece, bench=bench)
+    working.start()
+    os.utime(tmp_path / "plate" / "plate.1005.png", (1_100_000_000, 1_100_000_000))
+
+    with pytest.raises(PlateError) as error:
+        list(working.steps())
+
+    assert (error.value.code, error.value.frame) == ("plate_changed", 1005)
+    assert read_left_out(piece.folder / ".matted", 1006) is None
 
 
 def test_when_the_walk_is_one_then_there_is_nothing_to_cut(tmp_path):

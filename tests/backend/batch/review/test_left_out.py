@@ -7,9 +7,11 @@ import pytest
 
 from fakes.colour_network import MEMORY
 from fakes.drawn_job import job_at, loaded, shot_at
+from fakes.drawn_shot import write_masks
 from matted.batch.bench import Bench
 from matted.batch.degrade import Means
 from matted.batch.job import run
+from matted.batch.keyframes import MaskSource, find_keyframes
 from matted.batch.review.left_out import (
     _predict,
     frames_to_leave_out,
@@ -18,6 +20,7 @@ from matted.batch.review.left_out import (
     read_left_out,
     steps_without,
 )
+from matted.batch.score import boundary_measure, davis_tolerance, edge_mad, region_similarity
 from matted.engine.plan import Direction
 from matted.engine.scratch import Scratch
 from matted.engine.session import SessionSettings
@@ -69,6 +72,24 @@ def test_when_a_keyframe_is_left_out_then_as_many_steps_are_taken_as_were_told(t
     assert len(steps) == steps_without(shot, frame, direction)
     assert len(steps) <= 13
     assert steps[-1].frame == frame
+
+
+def test_when_only_the_keyframe_left_out_shows_an_object_then_the_others_alone_are_compared(tmp_path):
+    shot = shot_at(tmp_path, (1001, 1006, 1012))
+    sources = [MaskSource(tmp_path / "red", "red"), MaskSource(write_masks(tmp_path / "blue", [1006], 1), "blue")]
+    both = find_keyframes(sources, size=shot.plate.info.size, plate=shot.plate.sequence)
+    shot = replace(shot, keyframes=both)
+    means = Means(SessionSettings(checkpoint_every=2), MEMORY)
+    _, mattes = ended(_predict(shot, 1006, loaded(), means, Bench(), Scratch(tmp_path / "walk"), None))
+    assert both.objects == ("blue", "red")
+    matte, mask = mattes[1], both.read(1006)[1]
+
+    _, found = ended(leaving(shot, 1006, tmp_path / "hidden"))
+
+    assert found.j == (None, region_similarity(matte, mask))
+    assert found.f == (None, boundary_measure(matte, mask, tolerance=davis_tolerance(64, 96)))
+    assert found.edge_mad == (None, edge_mad(matte, mask))
+    assert len({found.j[1], found.f[1], found.edge_mad[1]}) == 3, "so that none can stand in the place of another"
 
 
 def test_when_found_once_then_it_is_read_and_no_step_is_taken(tmp_path):
