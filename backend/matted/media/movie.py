@@ -1,4 +1,4 @@
-"""Movie files as plates, through PyAV (the ``movies`` extra). Pictures are numbered from 1, whatever the time code says.
+"""Movie files as plates, through PyAV (the ``movies`` extra). Pictures count from 1, whatever the time code says.
 
 Colours go through an explicit matrix and range: files often leave theirs untagged, and the decoder's guess moves every
 colour. Seeking is exact: decoding starts at the sync frame before and goes on to the very time stamp asked for.
