@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -12,11 +13,13 @@ from matted.batch.request import Request
 from matted.media.image import EXTENSIONS
 from matted.media.sequence import MOVIES
 
+_VERSION_FOLDER = re.compile(r"v[0-9]{3,}|\{version\}", re.IGNORECASE)
+
 Made = Sequence[tuple[Draft, Request]]
 
 
 def clashes(drafts: Sequence[Draft], requests: Sequence[Request | None]) -> Iterator[Problem]:
-    """A problem for every shot with the name or the output of one before it, or that writes into another's plate.
+    """A problem for every shot with the name or the output of one before it, or that writes where files are read.
 
     Names and folders that differ in case alone are the same: on some file systems they are.
 
@@ -28,6 +31,7 @@ def clashes(drafts: Sequence[Draft], requests: Sequence[Request | None]) -> Iter
     yield from _same_names(drafts)
     yield from _same_outputs(made)
     yield from _outputs_in_plates(made)
+    yield from _outputs_among_versions(made)
 
 
 def _same_names(drafts: Sequence[Draft]) -> Iterator[Problem]:
@@ -63,6 +67,32 @@ def _outputs_in_plates(made: Made) -> Iterator[Problem]:
                 message = f"The mattes would go to {request.out}, into the plate of '{other.shot}'."
                 yield _problem(draft, "out", message, "Choose a folder outside of every plate.")
                 break
+
+
+def _outputs_among_versions(made: Made) -> Iterator[Problem]:
+    """A job's version folder must never be the newest ``{version}`` of a plate or of masks."""
+    looked_in = {
+        _folded(folder.parent): (what, draft)
+        for draft, request in made
+        for what, path in _newest_wanted(draft, request)
+        for folder in (path, *path.parents)
+        if _VERSION_FOLDER.fullmatch(folder.name)
+    }
+    for draft, request in made:
+        what, other = looked_in.get(_folded(request.out), ("", draft))
+        if what:
+            message = (
+                f"The mattes would be the newest version in {request.out}, where {what} of '{other.shot}' are sought."
+            )
+            yield _problem(draft, "out", message, "Choose a folder of its own for mattes.")
+
+
+def _newest_wanted(draft: Draft, request: Request) -> Iterator[tuple[str, Path]]:
+    """Paths in which somebody wrote ``{version}``."""
+    if draft.has("plate", "version"):
+        yield "plates", Path(request.plate)
+    if draft.has("keyframes", "version") or draft.has("objects", "version"):
+        yield from (("masks", source.path) for source in request.masks)
 
 
 def _plate_folder(request: Request) -> Path:

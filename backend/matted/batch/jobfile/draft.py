@@ -140,8 +140,10 @@ class Draft:
         """Whether the value of ``key`` holds a built-in token, also through others."""
         mark = "\1"
         known = {**dict.fromkeys(FIELDS[key].tokens, ""), token: mark}
+        written = self.values.get(key, "")
+        texts = written.values() if isinstance(written, Mapping) else [written]
         try:
-            return mark in self.tokens.expand(self.values.get(key, ""), known)
+            return any(mark in self.tokens.expand(text or "", known) for text in texts)
         except TokenError:
             return False
 

@@ -326,6 +326,31 @@ def test_when_shots_would_write_over_each_other_then_the_second_is_refused(tmp_p
     assert message.format(tmp_path) in problem.message
 
 
+AMONG_VERSIONS = {
+    "of_the_plate": ('plate = "s/{version}/p.#.exr"', "plates"),
+    "of_the_masks": ('plate = "p.#.exr"\nkeyframes = "s/{version}/{object}.#.exr"\nobjects = ["hero"]', "masks"),
+    "of_an_objects_masks": ('plate = "p.#.exr"\nobjects = { hero = "s/{version}/hero" }', "masks"),
+}
+
+
+@pytest.mark.parametrize("there", [True, False], ids=["there", "not-yet"])
+@pytest.mark.parametrize(("reads", "what"), AMONG_VERSIONS.values(), ids=AMONG_VERSIONS)
+def test_when_mattes_would_be_the_newest_version_of_what_is_read_then_the_shot_is_refused(tmp_path, reads, what, there):
+    if there:
+        (tmp_path / "s/v004").mkdir(parents=True)
+    shots = f'[defaults]\nkeyframes = "k"\n[[shots]]\nname = "a"\n{reads}\nout = "s/{{version}}"\n'
+
+    problem = only_problem(tmp_path, shots)
+
+    assert f"newest version in {tmp_path / 's'}, where {what} of 'a' are sought" in problem.message
+
+
+def test_when_a_version_is_written_out_then_mattes_may_lie_beside_it(tmp_path):
+    shots = '[[shots]]\nname = "a"\nplate = "p.#.exr"\nkeyframes = "mattes/v001"\nout = "mattes/{version}"\n'
+
+    assert len(read(written(tmp_path, shots)).entries) == 1
+
+
 def test_when_plates_lie_side_by_side_then_outputs_may_lie_below_them(tmp_path):
     shots = '[defaults]\nplate = "{shot}.mov"\nkeyframes = "k/{shot}"\nout = "mattes/{shot}"\n'
     shots += (
