@@ -11,6 +11,7 @@ class QuickEngine:
     def __init__(self, errors=None):
         self.now = 1000.0
         self.submitted = []
+        self.times = []
         self.stopped = False
         self.turns = []
         self._errors = {name: list(each) for name, each in (errors or {}).items()}
@@ -28,6 +29,7 @@ class QuickEngine:
     def submit(self, request):
         assert not self.stopped
         self.submitted.append(request.name)
+        self.times.append(self.now)
         self._open.append(request)
 
     def stop(self):

@@ -1,14 +1,20 @@
 """A shot made again after something changed: what is still right is copied, what is stale is made anew."""
 
+import errno
 import json
+import shutil
 from dataclasses import replace
 
 import pytest
 
+import matted
 from fakes.drawn_job import contents, job_at, shot_at
 from fakes.drawn_shot import plate, save, write_masks
-from matted.batch.job import run
+from matted.batch.job import Run, run
+from matted.batch.keyframes import MaskSource, find_keyframes
+from matted.errors import OutputError
 from matted.media.color import ColorSettings
+from matted.media.matte import MatteSettings
 from matted.media.plate import Plate
 from matted_protocol.frames import FrameRange
 
@@ -69,6 +75,78 @@ def test_when_a_mask_changed_then_everything_is_made_anew(tmp_path):
     assert run(job(tmp_path)).computed == 16
 
 
+def another_network(found):
+    return replace(found, weights=replace(found.weights, sha256="1" * 64))
+
+
+def another_size(found):
+    return replace(found, session=replace(found.session, working_size=48))
+
+
+def another_compression(found):
+    return replace(found, mattes=MatteSettings(compression="dwaa"))
+
+
+def another_exposure(found):
+    lighter = Plate(found.shot.plate.sequence, color=ColorSettings(exposure=1.0))
+    return replace(found, shot=replace(found.shot, plate=lighter))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [another_network, another_size, another_compression, another_exposure],
+    ids=["weights", "session", "mattes", "colour"],
+)
+def test_when_what_made_the_old_version_was_another_then_nothing_of_it_is_taken(tmp_path, change):
+    run(job(tmp_path))
+
+    assert taken_over(change(job(tmp_path))) == []
+
+
+def test_when_another_matted_made_the_old_version_then_nothing_of_it_is_taken(tmp_path, monkeypatch):
+    run(job(tmp_path))
+    monkeypatch.setattr(matted, "__version__", "99.0")
+
+    assert taken_over(job(tmp_path)) == []
+
+
+@pytest.mark.parametrize(("frame", "kept"), [(1001, []), (1002, list(range(1003, 1017)))])
+def test_when_the_exposure_comes_of_a_frame_then_its_change_makes_everything_stale(tmp_path, frame, kept):
+    shot = shot_at(tmp_path, KEYFRAMES)
+    automatic = replace(shot, plate=Plate(shot.plate.sequence, color=ColorSettings(exposure="auto")))
+    run(job_at(tmp_path, shot=automatic))
+    change_plate(tmp_path, frame)
+
+    assert taken_over(job_at(tmp_path, shot=automatic)) == kept
+
+
+def taken_over(found):
+    """The frames a job has before it makes one."""
+    told = []
+    with Run(found, on_written=lambda frame, confidence, files: told.append(frame)) as making:
+        making.start()
+        assert making.folder.name != "v001"
+    return told
+
+
+def test_when_a_copy_is_cut_short_then_no_half_matte_has_a_matte_s_name(tmp_path, monkeypatch):
+    run(job(tmp_path))
+    change_plate(tmp_path, 1008)
+
+    def full(source, target):
+        target.write_bytes(source.read_bytes()[:100])
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(shutil, "copyfile", full)
+        with pytest.raises(OutputError) as error:
+            run(job(tmp_path))
+    assert error.value.code == "disk_full"
+    assert contents(tmp_path / "out" / "v002") == {}
+
+    same(run(job(tmp_path)), afresh(tmp_path, job(tmp_path)))
+
+
 def test_when_the_range_grows_then_only_what_it_grew_into_is_made(tmp_path):
     run(job(tmp_path, frames=FrameRange(1004, 1010)))
 
@@ -87,6 +165,24 @@ def test_when_an_old_matte_is_gone_then_it_is_made(tmp_path):
 
     assert again.computed == 4 + 1
     same(again, afresh(tmp_path, job(tmp_path)))
+
+
+@pytest.mark.parametrize("lost", ["red", "blue"])
+def test_when_the_old_matte_of_one_object_is_gone_then_the_frame_is_made(tmp_path, lost):
+    write_masks(tmp_path / "blue", [1003, 1010], row=1)
+    first = run(of_two_objects(tmp_path))
+    (first.folder / lost / f"{lost}.1004.exr").unlink()
+    change_plate(tmp_path, 1008)
+
+    assert taken_over(of_two_objects(tmp_path)) == [1001, 1002, 1003, 1005, *range(1010, 1017)]
+
+
+def of_two_objects(folder):
+    found = job(folder)
+    sources = [MaskSource(folder / name, name) for name in ("red", "blue")]
+    plate = found.shot.plate
+    both = find_keyframes(sources, size=plate.info.size, plate=plate.sequence)
+    return replace(found, shot=replace(found.shot, keyframes=both))
 
 
 def test_when_the_old_version_was_made_with_less_memory_then_nothing_of_it_is_taken(tmp_path):

@@ -6,6 +6,7 @@ import pytest
 from fakes.drawn_batch import draw_shot, entry_at
 from fakes.drawn_shot import write_masks, write_plate
 from fakes.quick_engine import QuickEngine
+from matted.batch import many
 from matted.batch.engines import Said
 from matted.batch.many import exit_code, in_words, make
 from matted.batch.outcome import Outcome
@@ -62,6 +63,8 @@ def test_when_another_matted_is_at_a_shot_then_the_others_go_on_and_it_is_tried_
 
     assert names(outcomes) == [("a", "pass"), ("b", "pass")]
     assert engine.submitted == ["a", "b", "a", "a"]
+    _, _, second, third = engine.times
+    assert third - second >= many.BUSY
     assert len([each for each in told if isinstance(each, Said)]) == 1
     assert "Another matted" in outcomes[0].said[0]
 
@@ -125,6 +128,54 @@ def test_when_a_file_still_grows_then_its_shot_is_not_begun(tmp_path):
 
     assert names(outcomes) == [("a", "pass")]
     assert len(sizes) == 12
+
+
+@pytest.mark.parametrize("what", ["plates/a/plate.1006.png", "roto/a/mask.1001.exr"], ids=["plate", "mask"])
+def test_when_a_file_of_its_full_size_is_still_written_then_its_shot_is_not_begun(tmp_path, what):
+    draw_shot(tmp_path, "a")
+    begun = []
+
+    def write(second):
+        begun.extend(engine.submitted)
+        os.utime(tmp_path / what, (second, second))
+
+    with QuickEngine() as engine:
+        engine.turns = [lambda second=second: write(second) for second in range(12)]
+        outcomes = late(tmp_path, engine)
+
+    assert names(outcomes) == [("a", "pass")]
+    assert (begun, engine.turns) == ([], [])
+
+
+def test_when_a_plate_without_a_range_has_a_gap_then_it_is_waited_for(tmp_path):
+    draw_shot(tmp_path, "a", frames=[1001, 1002, 1004])
+
+    def come():
+        assert not engine.submitted
+        write_plate(tmp_path / "plates" / "a", [1003])
+
+    with QuickEngine() as engine:
+        engine.turns = [lambda: None] * 8 + [come]
+        outcomes = make([entry_at(tmp_path, "a")], engine, wait=60, clock=engine.clock)
+
+    assert names(outcomes) == [("a", "pass")]
+    assert not engine.turns
+
+
+def test_when_frames_are_counted_from_elsewhere_then_the_files_of_that_range_are_waited_for(tmp_path):
+    draw_shot(tmp_path, "a", frames=range(1001, 1006))
+    changes = {"frames": FrameRange(1, 6), "frame_offset": 1000}
+
+    def come():
+        assert not engine.submitted
+        write_plate(tmp_path / "plates" / "a", [1006])
+
+    with QuickEngine() as engine:
+        engine.turns = [lambda: None] * 8 + [come]
+        outcomes = make([entry_at(tmp_path, "a", **changes)], engine, wait=60, clock=engine.clock)
+
+    assert names(outcomes) == [("a", "pass")]
+    assert not engine.turns
 
 
 def test_when_the_wait_is_over_then_the_shot_fails_and_says_how_long_it_was_waited_for(tmp_path):

@@ -1,10 +1,12 @@
 import pytest
 
-from fakes.drawn_batch import FRAMES, draw_shot, mattes_of, request_at
+from fakes.drawn_batch import FRAMES, draw_shot, entry_at, mattes_of, request_at
 from matted.batch import many
 from matted.batch.engines import Failed, Made, Step
 from matted.batch.engines.here import Here
 from matted.batch.request import Request
+from matted.batch.review import Thresholds
+from matted.errors import Cancelled
 
 
 def drain(engine, requests, *, after=None):
@@ -83,3 +85,27 @@ def test_when_one_shot_is_made_then_its_failure_is_raised(tmp_path):
     assert result.computed == 6
     assert told[-1].done == 11
     assert caught.value.code == "plate_missing"
+
+
+def test_when_one_shot_is_stopped_then_that_is_raised_and_it_goes_on_later(tmp_path):
+    draw_shot(tmp_path, "a")
+    told = []
+
+    with Here() as engine, pytest.raises(Cancelled):
+        many.make_one(request_at(tmp_path, "a"), engine, tell=told.append, stopped=lambda: told[-1].done >= 8)
+
+    with Here() as engine:
+        assert 0 < many.make_one(request_at(tmp_path, "a"), engine).computed < 6
+
+
+def test_when_no_review_is_asked_for_then_an_earlier_one_is_not_held_against_the_shot(tmp_path):
+    draw_shot(tmp_path, "a")
+    strict = Thresholds(confidence=(2.0, 1.5))
+
+    with Here() as engine:
+        (first,) = many.make([entry_at(tmp_path, "a", thresholds=strict, review=True)], engine)
+        (again,) = many.make([entry_at(tmp_path, "a", thresholds=strict, review=False)], engine)
+
+    assert (first.state, again.state) == ("fail", "pass")
+    assert again.verdict is None
+    assert again.result.review == first.result.review
