@@ -17,7 +17,7 @@ from matted.batch.jobfile.clips import LINES, OURS, find_clips
 from matted.batch.jobfile.problem import JobFileError, Problem
 from matted.batch.jobfile.raw import Key, read_text, refused
 
-INSTALL = "Run: pip install 'matted[timelines]'"
+INSTALL = "Run: python install.py --with timelines"
 
 _MARK = "MATTED-EVENT"
 _OWN = re.compile(r"\*?\s*MATTED[ _](?P<key>[^:]*?)\s*(?::\s*(?P<value>.*))?", re.IGNORECASE)

@@ -434,7 +434,7 @@ def test_when_dask_is_not_installed_then_an_error_says_what_to_install(monkeypat
     monkeypatch.setitem(sys.modules, "distributed", None)
     with pytest.raises(ClusterError) as refused, Cluster.at("tcp://127.0.0.1:1"):
         pass
-    assert "matted[cluster]" in refused.value.hint
+    assert "install.py --with cluster" in refused.value.hint
 
 
 def test_when_no_worker_is_asked_for_then_an_error_says_so():

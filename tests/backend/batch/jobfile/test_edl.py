@@ -271,7 +271,7 @@ def test_when_the_adapter_is_not_installed_then_it_is_told_how_to_get_it(tmp_pat
 
     (found,) = problems(file)
 
-    assert "pip install 'matted[timelines]'" in found.hint
+    assert "python install.py --with timelines" in found.hint
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -368,7 +368,7 @@ def test_when_opentimelineio_is_not_installed_then_it_is_told_how_to_get_it(tmp_
     found = problem(file)
 
     assert "OpenTimelineIO, which is not installed" in found.message
-    assert "pip install 'matted[timelines]'" in found.hint
+    assert "python install.py --with timelines" in found.hint
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

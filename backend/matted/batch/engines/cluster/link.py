@@ -130,7 +130,7 @@ def distributed() -> Any:
         import distributed
     except ImportError as error:
         raise ClusterError(
-            "cluster_missing", "Dask.distributed is not installed.", hint="Install it: pip install 'matted[cluster]'."
+            "cluster_missing", "Dask.distributed is not installed.", hint="Run: python install.py --with cluster."
         ) from error
     return distributed
 

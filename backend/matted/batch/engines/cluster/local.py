@@ -102,5 +102,5 @@ def _key() -> Any:
         raise ClusterError(
             "cluster_missing",
             "The package cryptography is not installed, and workers run only what bears a key.",
-            hint="Install it: pip install 'matted[cluster]'.",
+            hint="Run: python install.py --with cluster.",
         ) from error
