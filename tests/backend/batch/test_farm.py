@@ -1,5 +1,6 @@
 """What a farm's hosts are handed, and what they refuse before they make anything."""
 
+import errno
 import json
 import shutil
 from dataclasses import replace
@@ -10,7 +11,8 @@ import pytest
 from fakes.farm_batch import batch_at
 from matted.batch.farm import Handout, hand_out, outcomes, read_handout, write_handout
 from matted.batch.mapping import PathMap, PathRule
-from matted.errors import MattedError, RequestError
+from matted.batch.review import FrameReview, Review, Thresholds
+from matted.errors import MattedError, OutputError, RequestError
 
 
 @pytest.fixture
@@ -137,6 +139,46 @@ def test_when_a_shot_is_not_finished_then_its_outcome_is_an_error(handed, tmp_pa
     assert (hero.state, hero.result.confidence) == ("pass", {1001: (1.0,)})
     assert (dog.state, dog.error.code) == ("error", "matte_missing")
     assert str(tmp_path / "dog" / "out" / "v001") in dog.error.message
+
+
+def test_when_a_shot_that_was_done_is_made_again_then_it_is_not_taken_for_finished(handed, tmp_path):
+    sidecar = tmp_path / "hero" / "out" / "v001" / "matted.json"
+    again = {"confidence": {"1001": [1.0]}, "suggestions": [], **json.loads(sidecar.read_text()), "state": "running"}
+    sidecar.write_text(json.dumps(again))
+
+    assert outcomes(handed, PathMap())[0].error.code == "matte_missing"
+
+
+@pytest.mark.parametrize(("limits", "state"), [((0.5, 0.3), "fail"), ((0.2, 0.1), "pass")])
+def test_when_a_shot_is_judged_then_by_the_thresholds_it_was_handed_out_with(handed, tmp_path, limits, state):
+    sidecar = tmp_path / "hero" / "out" / "v001" / "matted.json"
+    review = Review(("red",), (FrameReview(1002, (0.1,), (None,), (None,)),), ())
+    done = {"confidence": {"1002": [0.25]}, "suggestions": [], "state": "done", "review": review.plain()}
+    sidecar.write_text(json.dumps({**json.loads(sidecar.read_text()), **done}))
+    thresholds = {**handed.thresholds, "hero": Thresholds(confidence=limits)}
+    write_handout(tmp_path / "pieces.json", replace(handed, thresholds=thresholds))
+
+    hero, _ = outcomes(read_handout(tmp_path / "pieces.json"), PathMap())
+
+    assert (hero.state, hero.thresholds.confidence) == (state, limits)
+
+
+def test_when_the_disk_is_full_then_the_pieces_written_before_stay_whole(handed, tmp_path, monkeypatch):
+    file = tmp_path / "pieces.json"
+    write_handout(file, handed)
+    before = file.read_bytes()
+
+    def full(path, text, encoding):
+        path.write_bytes(text[:50].encode(encoding))
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", full)
+
+    with pytest.raises(OutputError) as refused:
+        write_handout(file, handed)
+    assert refused.value.code == "disk_full"
+    assert file.read_bytes() == before
+    assert [path.name for path in tmp_path.glob(".*")] == []
 
 
 def test_when_a_shot_is_not_on_this_host_then_that_is_its_outcome_and_others_have_theirs(handed, tmp_path):

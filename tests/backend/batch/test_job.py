@@ -1,5 +1,6 @@
 """A job from files to files: versions, resuming, the record it keeps."""
 
+import copy
 import hashlib
 import json
 import signal
@@ -22,7 +23,8 @@ from matted.batch.shot import Shot
 from matted.batch.suggesting import suggest
 from matted.engine.plan import Direction
 from matted.engine.session import SessionSettings
-from matted.errors import Cancelled, KeyframeError, MaskError, PlateError
+from matted.errors import Cancelled, ColorError, KeyframeError, MaskError, PlateError
+from matted.media.color import ColorSettings
 from matted.media.matte import MatteSettings, read_matte
 from matted.media.plate import Plate
 from matted.media.sequence import find_sequence
@@ -111,6 +113,42 @@ def test_when_a_host_shifts_the_plate_then_mattes_have_its_numbers_and_the_same_
         assert np.array_equal(ours, read_matte(first.folder / "red" / f"red.{frame}.exr"))
     assert shifted.recipe()["plate"]["offset"] == 1000
     assert "offset" not in plain.recipe()["plate"]
+
+
+def test_when_another_part_or_layer_is_asked_for_then_it_is_another_job(tmp_path):
+    shot = shot_at(tmp_path)
+    chosen = [{}, {"part": "left"}, {"part": "right"}, {"layer": "left"}]
+
+    jobs = [replace(job_at(tmp_path), shot=replace(shot, plate=another(shot.plate, **each))) for each in chosen]
+
+    assert len({job.identity() for job in jobs}) == 4
+
+
+def test_when_the_ocio_configuration_is_a_file_then_its_content_counts_and_not_its_place(tmp_path):
+    shot = shot_at(tmp_path)
+    for name, text in (("show", "one"), ("mounted", "one"), ("other", "two")):
+        (tmp_path / f"{name}.ocio").write_text(text)
+
+    show, mounted, other = (
+        replace(job_at(tmp_path), shot=replace(shot, plate=another(shot.plate, color=ColorSettings(config=str(file)))))
+        for file in (tmp_path / f"{name}.ocio" for name in ("show", "mounted", "other"))
+    )
+
+    assert show.identity() == mounted.identity() != other.identity()
+    (tmp_path / "show.ocio").write_text("two")
+    assert show.identity() == other.identity()
+    (tmp_path / "show.ocio").unlink()
+    with pytest.raises(ColorError) as error:
+        show.identity()
+    assert (error.value.code, error.value.path) == ("color_config", str(tmp_path / "show.ocio"))
+
+
+def another(plate, **changes):
+    """The plate with other settings; nothing of it is read."""
+    found = copy.copy(plate)
+    for name, value in changes.items():
+        setattr(found, name, value)
+    return found
 
 
 def test_when_the_plate_is_shifted_by_another_offset_then_it_is_another_job(tmp_path):

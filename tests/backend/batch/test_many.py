@@ -109,6 +109,7 @@ def test_when_a_plate_comes_frame_by_frame_then_it_is_begun_once_it_is_whole_wha
 
     assert names(outcomes) == [("a", "pass")]
     assert engine.now >= 1000 + len(WHOLE) + 2
+    assert outcomes[0].seconds == 0, "waiting is not counted"
 
 
 def test_when_a_file_still_grows_then_its_shot_is_not_begun(tmp_path):

@@ -8,8 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from openjd.sessions import PathFormat, PathMappingRule
 
+from fakes.drawn_batch import request_at
 from matted.batch.mapping import PathMap, PathRule, read_path_map
+from matted.batch.pieces import Piece
 from matted.errors import RequestError
+from matted.media.color import ColorSettings
 
 NAMES = st.text("abzABZ09_ .#é\u212a", min_size=1, max_size=4).filter(lambda name: name.strip(" ."))
 FOLDERS = st.lists(NAMES, min_size=1, max_size=4)
@@ -83,3 +86,19 @@ def test_when_the_rules_are_damaged_then_the_file_is_named(tmp_path, text):
         read_path_map(file)
 
     assert refused.value.path == file
+
+
+@pytest.mark.parametrize(
+    ("weights", "config"),
+    [("/jobs/XMem.pth", "/jobs/show.ocio"), ("lite", "ocio://default"), ("xmem", None)],
+    ids=["files", "names", "none"],
+)
+def test_when_a_piece_is_read_by_rules_then_every_path_of_it_is_and_nothing_else(weights, config):
+    request = request_at(Path("/jobs"), "hero", weights=weights, color=ColorSettings(config=config))
+    piece = Piece(request, request.out / "v001", "finish", total=6)
+    mapping = PathMap((PathRule(PurePosixPath("/jobs"), Path("/mnt")),))
+
+    here = mapping.apply_to_piece(piece.plain())
+
+    assert here == json.loads(json.dumps(piece.plain()).replace("/jobs/", "/mnt/"))
+    assert Piece.from_plain(here).request.weights == weights.replace("/jobs/", "/mnt/")

@@ -18,7 +18,8 @@ from matted.batch.request import Request
 from matted.batch.review.left_out import read_left_out
 from matted.engine.plan import Direction
 from matted.engine.session import SessionSettings
-from matted.errors import Cancelled, KeyframeError, OutputError, PlateError, RequestError, SettingError
+from matted.errors import Cancelled, KeyframeError, OutputError, PlateError, RequestError, SettingError, WeightsError
+from matted.media.matte import MatteSettings
 from matted.weights import identify
 from matted_protocol.frames import FrameRange
 
@@ -201,6 +202,17 @@ def another_version(request, folder):
     return request
 
 
+def another_network(request, folder):
+    said = sidecar(folder / "out" / "v001")
+    said["recipe"]["weights"]["sha256"] = "1" * 64
+    (folder / "out" / "v001" / "matted.json").write_text(json.dumps(said))
+    return request
+
+
+def another_form(request, folder):
+    return replace(request, mattes=MatteSettings(compression="dwaa"))
+
+
 def folder_gone(request, folder):
     (folder / "out" / "v001" / "matted.json").unlink()
     return request
@@ -214,6 +226,8 @@ def folder_gone(request, folder):
         (another_mask, KeyframeError, "masks are not those"),
         (another_range, PlateError, "range is not the one"),
         (another_size, SettingError, "settings are not those"),
+        (another_form, SettingError, "settings are not those"),
+        (another_network, WeightsError, "weights .* are not those"),
         (another_version, RequestError, "planned by matted 0.0.0"),
         (folder_gone, OutputError, "not the folder of a job"),
     ],

@@ -109,3 +109,28 @@ def test_when_no_review_is_asked_for_then_an_earlier_one_is_not_held_against_the
     assert (first.state, again.state) == ("fail", "pass")
     assert again.verdict is None
     assert again.result.review == first.result.review
+
+
+def test_when_the_weights_are_none_then_no_folder_is_taken(tmp_path):
+    draw_shot(tmp_path, "a")
+    (tmp_path / "weights.pth").write_bytes(b"no weights")
+
+    with Here() as engine:
+        *_, failed = drain(engine, [request_at(tmp_path, "a", weights=str(tmp_path / "weights.pth"))])
+
+    assert failed.error.code == "weights_refused"
+    assert not (tmp_path / "mattes").exists()
+
+
+def test_when_the_engine_is_left_with_work_then_the_folder_is_free(tmp_path):
+    draw_shot(tmp_path, "a")
+
+    with pytest.raises(KeyboardInterrupt), Here() as left:
+        left.submit(request_at(tmp_path, "a"))
+        while not any(getattr(news, "done", 0) > 3 for news in left.news(0)):
+            pass
+        raise KeyboardInterrupt
+
+    with Here() as engine:
+        told = drain(engine, [request_at(tmp_path, "a")])
+    assert isinstance(told[-1], Made)

@@ -5,7 +5,7 @@ import opentimelineio as otio
 import pytest
 
 from fakes.drawn_cut import HOUR, clip, draw_media, span, url, write_cut
-from matted.batch.jobfile.footage import ClipError, Media, as_sequence, media_of, path_of, pictures
+from matted.batch.jobfile.footage import ClipError, Media, _frames, as_sequence, media_of, path_of, pictures
 from matted.batch.jobfile.timeline import read_timeline
 
 
@@ -128,3 +128,16 @@ def test_when_only_the_movie_itself_has_time_code_then_its_pictures_are_found_by
 
     assert pictures(Media(str(path)), HOUR + 4, 6, 24) == (5, 10)
     assert pictures(Media(str(path)), 4, 6, 24) == (5, 10)
+
+
+@pytest.mark.parametrize("frame", [0, 1799, 1800, 17981, 17982, 19781, 19782, 107892 + 1803, 24 * 107892 - 1])
+def test_when_time_code_drops_frames_then_they_are_counted_as_opentimelineio_counts_them(frame):
+    rate = 30000 / 1001
+    text = otio.opentime.to_timecode(otio.opentime.RationalTime(frame, rate), rate, drop_frame=True)
+
+    assert _frames(packed(text), rate) == frame, text
+
+
+def packed(text):
+    """A drop-frame time code as OpenEXR packs it: its digits, with a flag in the frames' upper bits."""
+    return int(text.replace(":", "").replace(";", ""), 16) | 1 << 6

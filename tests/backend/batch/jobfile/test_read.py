@@ -393,6 +393,23 @@ def test_when_versions_are_there_then_the_newest_is_taken_wherever_it_is_named(t
     assert entry.request.masks[0].path == tmp_path / "plates/x_v011"
 
 
+def test_when_versions_have_outgrown_their_digits_then_the_newest_is_the_highest_number(tmp_path):
+    for name in ("v999", "v1000", "v0998"):
+        (tmp_path / "plates" / name).mkdir(parents=True)
+
+    (entry,) = read(written(tmp_path, "[[shots]]\n" + LEAST.replace('"p.', '"plates/{version}/p.'))).entries
+
+    assert entry.request.plate == str(tmp_path / "plates/v1000/p.####.exr")
+
+
+def test_when_a_shot_has_a_threshold_of_the_defaults_then_its_own_counts(tmp_path):
+    text = "[defaults]\nthresholds = { jump = [3, 5], flicker = [0.1, 0.2] }\n[[shots]]\nthresholds.jump = [6, 9]\n"
+
+    (entry,) = read(written(tmp_path, text + LEAST)).entries
+
+    assert entry.thresholds == Thresholds(jump=(6, 9), flicker=(0.1, 0.2))
+
+
 @pytest.mark.parametrize("version", ["v002", "{version}"], ids=["there", "not-yet"])
 def test_when_versions_lie_beside_the_job_files_folder_then_the_newest_is_found_there(tmp_path, version):
     (tmp_path / "jobs").mkdir()
