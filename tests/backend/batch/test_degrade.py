@@ -14,6 +14,7 @@ from matted.batch.degrade import Means, with_less
 from matted.batch.job import Run, claim, run
 from matted.batch.leaving import LeavingOut
 from matted.batch.review.left_out import read_left_out
+from matted.batch.segments import Segment
 from matted.engine.device import is_out_of_memory
 from matted.engine.session import SessionSettings
 from matted.errors import DeviceError
@@ -149,6 +150,17 @@ def test_when_memory_frames_are_too_many_then_fewer_are_remembered_at_the_same_s
     assert WORDS[1] in heard.messages[0]
     assert set(network.heights) == {64}
     assert result.computed == len(FRAMES)
+
+
+def test_when_a_segment_was_made_with_less_then_the_whole_job_says_so(tmp_path):
+    heard = Heard()
+    folder = claim(job_at(tmp_path))
+
+    run(job_at(tmp_path, weights=loaded(Narrow(40))), segment=Segment(1001, 1009), folder=folder, on_degraded=heard)
+    run(job_at(tmp_path), folder=folder)
+
+    told = json.loads((folder / "matted.json").read_text())["degraded"]
+    assert [entry["frame"] for entry in told] == heard.frames != []
 
 
 def test_when_a_keyframe_left_out_is_too_much_then_it_goes_on_smaller_and_holds_on_to_nothing(tmp_path):

@@ -74,6 +74,25 @@ def test_when_pieces_are_done_in_any_order_then_every_file_is_that_of_one_run(tm
     assert not (result.folder / ".matted").exists()
 
 
+def test_when_a_segment_is_made_then_it_leaves_alone_what_is_not_its_own(tmp_path, bench):
+    found = [piece for piece in pieces(request_at(tmp_path), weights=LITE) if piece.segment]
+    folder = found[0].folder
+    claimed = (folder / "matted.json").read_bytes()
+    another_s = folder / "red" / ".red.1012.exr.4711-1.part"
+    another_s.parent.mkdir()
+    another_s.write_bytes(b"being written")
+
+    there = set()
+    for piece in found:
+        own = {frame for frame in range(1001, 1013) if frame in piece.segment}
+        assert do(piece, bench=bench).computed == len(own)
+        assert do(piece, bench=bench).computed == 0
+        there |= own
+        assert {int(path.name.split(".")[1]) for path in contents(folder)} == there
+        assert (folder / "matted.json").read_bytes() == claimed
+        assert another_s.read_bytes() == b"being written"
+
+
 def test_when_a_shot_has_keyframes_inside_then_its_pieces_share_no_frame_and_miss_none(tmp_path):
     found = pieces(request_at(tmp_path), weights=LITE)
 

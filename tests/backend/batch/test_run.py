@@ -13,6 +13,7 @@ import pytest
 
 from fakes.drawn_job import FRAMES, Told, contents, job_at, shot_at
 from matted.batch.job import Run, RunState, claim, run
+from matted.batch.lock import FolderLock
 from matted.errors import Cancelled, OutputError
 from matted.media.matte import MatteWriter
 
@@ -149,6 +150,35 @@ def test_when_another_run_has_the_folder_then_it_is_refused_until_it_lets_go(tmp
 
         assert (error.value.code, error.value.path) == ("job_running", making.folder)
     assert run(job_at(tmp_path)).computed == len(FRAMES)
+
+
+def test_when_another_run_is_through_just_before_the_lock_is_ours_then_the_job_is_found_done(tmp_path, monkeypatch):
+    claim(job_at(tmp_path))
+    take_lock = FolderLock.take
+
+    def late(self, folder):
+        monkeypatch.setattr(FolderLock, "take", take_lock)
+        run(job_at(tmp_path))
+        take_lock(self, folder)
+
+    monkeypatch.setattr(FolderLock, "take", late)
+    told = Told()
+    making = Run(job_at(tmp_path), on_written=told)
+    making.start()
+
+    assert (making.state, told.frames) == (RunState.DONE, FRAMES)
+    assert json.loads((making.folder / "matted.json").read_text())["state"] == "done"
+    FolderLock([making.folder / ".matted" / "lock"]).take(making.folder)  # it was let go
+
+
+def test_when_one_lock_of_several_is_taken_then_none_is_held(tmp_path):
+    theirs, ours = FolderLock([tmp_path / "b"]), FolderLock([tmp_path / "a", tmp_path / "b"])
+    theirs.take(tmp_path)
+
+    with pytest.raises(OutputError, match="another matted right now"):
+        ours.take(tmp_path)
+
+    FolderLock([tmp_path / "a"]).take(tmp_path)
 
 
 def test_when_writing_fails_then_the_folder_is_free_and_what_arrived_was_told(tmp_path, monkeypatch):

@@ -1,5 +1,6 @@
 """Pieces of a job, done by the daemon: the very files of one run, in the folder that was claimed and in no other."""
 
+import shutil
 from dataclasses import replace
 
 import pytest
@@ -45,6 +46,17 @@ def test_when_the_daemon_does_every_piece_then_the_files_and_the_record_are_thos
     assert [path.name for path in request_.out.iterdir()] == ["v001"]
 
 
+def test_when_the_daemon_does_a_segment_then_in_the_folder_claimed_for_it_and_nothing_else(here, request_):
+    segment = next(piece for piece in pieces(request_, weights=LITE) if piece.segment == Segment(1003, 1005))
+    newer = segment.folder.with_name("v002")
+    shutil.copytree(segment.folder, newer)
+
+    done_by(here.client(), segment)
+
+    made = [int(path.name.split(".")[1]) for path in contents(segment.folder)]
+    assert (made, contents(newer)) == ([1003, 1004, 1005], {})
+
+
 def test_when_a_piece_is_asked_for_again_then_only_what_is_gone_is_made(here, request_):
     segment = next(piece for piece in pieces(request_, weights=LITE) if piece.segment == Segment(1003, 1005))
     done_by(here.client(), segment)
@@ -77,6 +89,7 @@ def test_when_a_piece_is_none_of_the_job_s_then_it_is_refused(here, request_, ch
 
     assert error.value.code == code
     assert contents(request_.out) == {}
+    assert here.client().list_jobs().jobs == (), "it was refused before it was queued"
 
 
 def test_when_the_mattes_are_reviewed_later_then_only_the_review_is_made(here, request_):
