@@ -16,6 +16,8 @@ from matted.batch.place import Place, degraded, journaled
 from matted.batch.recipe import Job
 from matted.batch.segments import walked
 from matted.batch.stamp import Stamp
+from matted.errors import MaskError
+from matted.media.matte import MatteWriter
 
 
 def origins(job: Job, place: Place) -> dict[str, str]:
@@ -70,7 +72,7 @@ def _earlier(place: Place) -> Iterator[tuple[Path, set[str], dict[int, tuple[flo
 
 
 def _copy(place: Place, folder: Path, frame: int) -> bool:
-    """Copy a frame's files, each beside and renamed; False when one is not there."""
+    """Copy a frame's files, each beside and renamed; False when one is not there or can no longer be read."""
     targets = place.writer.paths(frame)
     sources = [folder / target.relative_to(place.folder) for target in targets]
     if not all(source.is_file() for source in sources):
@@ -80,6 +82,15 @@ def _copy(place: Place, folder: Path, frame: int) -> bool:
         beside = target.with_name(f".{target.name}.copy.part")
         shutil.copyfile(source, beside)
         beside.replace(target)
+    return _can_be_read(place.writer, frame)
+
+
+def _can_be_read(writer: MatteWriter, frame: int) -> bool:
+    """Whether a frame is whole: an earlier version may have been damaged since, by a full disk or a half copy."""
+    try:
+        writer.read(frame)
+    except MaskError:
+        return False
     return True
 
 

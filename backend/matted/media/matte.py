@@ -126,8 +126,8 @@ class MatteWriter:
         return [self._path(file, frame) for file in self._files]
 
     def complete(self, frame: int) -> bool:
-        """Whether every file of the frame is on disk; files there are whole."""
-        return all(path.is_file() for path in self.paths(frame))
+        """Whether every file of the frame is on disk; files there are whole, or emptied by what ran out of space."""
+        return all(path.is_file() and path.stat().st_size for path in self.paths(frame))
 
     def write(self, frame: int, mattes: Array, header: PlateHeader) -> list[Path]:
         """Write one frame.

@@ -167,6 +167,18 @@ def test_when_an_old_matte_is_gone_then_it_is_made(tmp_path):
     same(again, afresh(tmp_path, job(tmp_path)))
 
 
+@pytest.mark.parametrize("left", [0, 300], ids=["emptied", "cut-short"])
+def test_when_an_old_matte_was_damaged_then_it_is_made(tmp_path, left):
+    damaged = run(job(tmp_path)).folder / "red" / "red.1004.exr"
+    damaged.write_bytes(damaged.read_bytes()[:left])
+    change_plate(tmp_path, 1008)
+
+    again = run(job(tmp_path))
+
+    assert again.computed == 4 + 1
+    same(again, afresh(tmp_path, job(tmp_path)))
+
+
 @pytest.mark.parametrize("lost", ["red", "blue"])
 def test_when_the_old_matte_of_one_object_is_gone_then_the_frame_is_made(tmp_path, lost):
     write_masks(tmp_path / "blue", [1003, 1010], row=1)

@@ -199,6 +199,13 @@ def test_when_one_object_of_a_frame_is_missing_then_it_is_not_complete(tmp_path)
     assert not made.complete(1001)
 
 
+def test_when_a_file_of_a_frame_was_emptied_then_it_is_not_complete(tmp_path):
+    made = writer(tmp_path, ("hero", "dog"))
+    made.write(1001, soft(2), HEADER)[1].write_bytes(b"")
+
+    assert not made.complete(1001)
+
+
 def test_when_written_twice_then_the_files_are_the_same_to_the_byte(tmp_path):
     drawn = soft()
     first, second = (writer(tmp_path / name).write(1001, drawn, HEADER)[0].read_bytes() for name in ("a", "b"))
