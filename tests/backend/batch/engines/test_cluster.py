@@ -32,7 +32,8 @@ def workers(count=2, **options):
     """A cluster whose workers are threads of this process."""
     from distributed import LocalCluster
 
-    given = {"threads_per_worker": 1, "host": "127.0.0.1", "protocol": "tcp", "dashboard_address": None, **options}
+    given = {"threads_per_worker": 1, "host": "127.0.0.1", "protocol": "tcp", **options}
+    given["dashboard_address"] = "127.0.0.1:0"  # without one Dask takes port 8787 for all the network to see
     with (
         TemporaryDirectory() as folder,
         LocalCluster(n_workers=count, processes=False, local_directory=folder, **given) as cluster,
@@ -97,9 +98,13 @@ def test_when_shots_are_made_then_the_finish_comes_last_and_progress_only_grows(
 
 
 def test_when_a_worker_does_many_pieces_then_all_are_done_on_its_one_bench_one_at_a_time(tmp_path, stand_in):
+    stand_in.gate.clear()
     with workers(2, threads_per_worker=2) as cluster, Cluster.at(cluster.scheduler_address) as made:
         for number in range(4):
             made.submit(request(tmp_path, f"shot{number}"))
+        while sum(len(one.state.executing) for one in cluster.workers.values()) < 4 or len(stand_in.benches) < 2:
+            made.news(0.05)
+        stand_in.gate.set()
         to_the_end(made, 4)
 
     assert len(stand_in.benches) == 2
@@ -347,6 +352,21 @@ def test_when_a_worker_that_came_later_has_another_version_then_it_refuses_the_p
     assert error.code == "worker_refused" and error.message.count("tcp://far:1") == 1
     with pytest.raises(ClusterError, match=r"matted .* instead of 0"):
         worker._check_alike("tcp://far:1", {**worker.probe(), "matted": "0"})
+
+
+def test_when_a_worker_s_version_changes_after_it_was_asked_then_it_makes_nothing(tmp_path, stand_in, monkeypatch):
+    monkeypatch.setattr(engine, "probe", old_versions)
+    with workers(1) as cluster, Cluster.at(cluster.scheduler_address) as made:
+        made.submit(request(tmp_path, "shot"))
+        _, ends = to_the_end(made, 1)
+
+    assert ends["shot"].error.code == "worker_refused"
+    assert not stand_in.begun
+
+
+def old_versions():
+    """What every worker said when it was asked; what it says now is what is installed."""
+    return {**worker.probe(), "matted": "0.1"}
 
 
 def test_when_there_is_no_worker_then_it_is_said_and_shots_fail_after_a_while(tmp_path, stand_in):

@@ -1,15 +1,28 @@
 import time
+from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from fakes.drawn_batch import FRAMES, draw_shot, entry_at, mattes_of, request_at
+from fakes.drawn_shot import plate, save, write_masks
 from fakes.running_daemon import WAIT, DaemonHere, DaemonProcess
 from fakes.served_shot import Turnstile
+from matted.batch import many
 from matted.batch.engines import Failed, Made, Said, Step
 from matted.batch.engines.daemon import Daemon
 from matted.batch.engines.here import Here
+from matted.batch.keyframes import MaskSource
+from matted.batch.ledger import read_sidecar
 from matted.batch.many import make
+from matted.batch.request import Request
+from matted.engine.plan import Direction
+from matted.engine.session import SessionSettings
+from matted.media.color import ColorSettings
+from matted.media.matte import MatteSettings
+from matted.weights import identify
 from matted_protocol.client import Client
+from matted_protocol.frames import FrameRange
 
 
 @pytest.fixture
@@ -43,6 +56,62 @@ def test_when_the_daemon_makes_a_batch_then_files_reviews_and_outcomes_are_those
     assert [each.result.computed for each in there] == [6, 6]
     assert [each.result.computed for each in again] == [0, 0]
     assert [each.result.folder for each in again] == [each.result.folder for each in there]
+
+
+def test_when_a_shot_is_asked_for_in_every_detail_then_the_daemon_makes_that_very_job(tmp_path, daemon):
+    draw_layered(tmp_path / "plates", range(1001, 1005))
+    write_masks(tmp_path / "roto/a", [1, 4])
+    asked = Request(
+        plate=str(tmp_path / "plates/left.####.exr"),
+        masks=(MaskSource(tmp_path / "roto/a", "red"),),
+        out=tmp_path / "mattes",
+        name="a",
+        frames=FrameRange(1, 4),
+        missing="skip",
+        frame_offset=1000,
+        part="0",
+        layer="left",
+        color=ColorSettings("sRGB", 0.5, "ocio://default"),
+        session=SessionSettings(working_size=48, direction=Direction.FORWARD),
+        mattes=MatteSettings(format="png16", layout="rgba"),
+        suggestions=0,
+    )
+    fewer = replace(asked, name="b", at=(1,))
+
+    with Daemon(connected(daemon)) as engine:
+        made = [many.make_one(request, engine) for request in (asked, fewer)]
+
+    for request, result in zip((asked, fewer), made, strict=True):
+        assert read_sidecar(result.folder)["recipe"] == request.job(identify("lite")).recipe()
+
+
+def draw_layered(folder, frames):
+    """A plate whose pictures are in an EXR layer."""
+    folder.mkdir()
+    for frame in frames:
+        pixels = plate(frame).permute(1, 2, 0).numpy().astype(np.float16)
+        save(folder / f"left.{frame}.exr", pixels, channels=("left.R", "left.G", "left.B"))
+
+
+def test_when_this_machine_cannot_see_what_the_daemon_made_then_the_shot_fails_and_names_the_folder(tmp_path):
+    failed = Daemon(None)._made(request_at(tmp_path, "a"), str(tmp_path / "elsewhere/v001"), computed=6)
+
+    assert isinstance(failed, Failed)
+    assert (failed.error.code, failed.error.path) == ("matte_missing", str(tmp_path / "elsewhere/v001"))
+
+
+def test_when_the_daemon_was_started_for_a_batch_then_it_is_stopped_unless_others_use_it(tmp_path, daemon, monkeypatch):
+    asked = []
+    monkeypatch.setattr(Client, "shutdown", lambda self, **_: asked.append(self))
+
+    with Daemon(connected(daemon), started=True):
+        pass
+    assert len(asked) == 1
+    with Daemon(connected(daemon)):
+        pass
+    with connected(daemon), Daemon(connected(daemon), started=True):
+        pass
+    assert len(asked) == 1
 
 
 def test_when_shots_fail_at_the_daemon_or_before_it_then_the_others_are_made(tmp_path, daemon):
