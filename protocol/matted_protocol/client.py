@@ -49,10 +49,12 @@ class Client:
     Attributes:
         events: what the daemon tells of the jobs watched with ``watch``; a host takes from it in its own time.
         timeout: seconds a call waits unless told otherwise; pixels get the time to leave on top.
+        patience: seconds of these that the daemon may be out of reach; None: all of them.
     """
 
     def __init__(self, file: Path, *, name: str = "", timeout: float = 30.0) -> None:
         self.timeout = timeout
+        self.patience: Optional[float] = None
         self._link = Link(file, name)
         self.events = self._link.events
         self._finalizer = weakref.finalize(self, self._link.close)  # at the latest when the interpreter exits
@@ -148,11 +150,21 @@ class Client:
         except wire.WireError as error:
             raise DaemonError(error.code, f"This cannot be sent: {error}.", "Ask for less at a time.") from error
         try:
-            waiting.done.wait(self.timeout + waiting.size / SLOWEST if timeout is None else timeout)
+            self._wait(waiting, self.timeout + waiting.size / SLOWEST if timeout is None else timeout)
         finally:
             if not waiting.done.is_set():
                 self._link.forget(waiting)
         return _outcome(waiting)
+
+    def _wait(self, waiting: Waiting, timeout: float) -> None:
+        """Wait for an answer, at most ``timeout`` seconds, and ``patience`` where the daemon is away."""
+        if self.patience is None:
+            waiting.done.wait(timeout)
+            return
+        began = time.monotonic()
+        while (waited := time.monotonic() - began) < timeout and min(waited, self._link.away()) <= self.patience:
+            if waiting.done.wait(min(0.25, timeout - waited)):
+                return
 
     def follow(
         self,

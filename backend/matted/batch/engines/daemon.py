@@ -52,6 +52,7 @@ class Daemon:
         self, client: Client, *, priority: Literal["interactive", "batch"] = "batch", started: bool = False
     ) -> None:
         self._client = client
+        self._client.patience = PATIENCE
         self._priority = priority
         self._started = started
         self._waiting: list[Request] = []
@@ -105,11 +106,21 @@ class Daemon:
     def _hand_over(self, request: Request) -> list[News]:
         try:
             return self._submit(request)
-        except (MattedError, DaemonError) as error:
+        except MattedError as error:
             return [Failed(request.name, error)]
+        except DaemonError as error:
+            return [Failed(name, error) for name in (request.name, *self._lost())]
         except Exception as error:
             LOG.exception("shot %s", request.name)
             return [Failed(request.name, mistake(error))]
+
+    def _lost(self) -> list[str]:
+        """The shots that wait for a daemon that is gone: each in its turn would be waited for as long."""
+        if self._client.trouble is None:
+            return []
+        lost = [request.name for request in self._waiting]
+        self._waiting.clear()
+        return lost
 
     def _submit(self, request: Request) -> list[News]:
         if self._stopping:
