@@ -53,11 +53,9 @@ def split(frames: Iterable[int], keyframes: Iterable[int], direction: Direction)
 def walked(segment: Segment, frames: Sequence[int], keyframes: Iterable[int]) -> tuple[int, ...]:
     """The frames a session must be asked for so that it walks a segment as it walks the whole job, ascending.
 
-    Those are the segment's own, and the keyframes on either side where they are among the job's ``frames``.
+    Those are the segment's own, and the keyframe after it where that is among the job's ``frames``; a keyframe before
+    it that is among them is where the segment begins.
     """
     own = [frame for frame in frames if frame in segment]
-    known = sorted(set(keyframes) & set(frames))
-    before = [frame for frame in known if frame < segment.first][-1:]
-    after = [frame for frame in known if frame > segment.last][:1]
-    starts_at_keyframe = bool(own) and own[0] in known
-    return tuple(([] if starts_at_keyframe else before) + own + after)
+    after = [frame for frame in sorted(set(keyframes) & set(frames)) if frame > segment.last][:1]
+    return tuple(own + after)
