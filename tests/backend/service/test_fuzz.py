@@ -176,7 +176,7 @@ class Fuzzed:
         self.sent += len(batch)
         answers = []
         last = self.cruel.say("list_shots", id="the last of the batch")
-        while len(answers) < len(batch) - silent or not any(answer.parent == last for answer in answers):
+        while len(answers) < len(batch) - silent + 1 or not any(answer.parent == last for answer in answers):
             answer = self.cruel.receive()
             assert answer is not None, f"{len(answers)} answers to {len(batch)} messages"
             answers += [answer] if answer.type in ("reply", "error") else []
