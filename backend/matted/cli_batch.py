@@ -212,7 +212,8 @@ def _export(asked: Batch, farm: str, folder: Path, *, show: str) -> None:
         written = openjd.export(asked, folder.absolute())
     else:
         written = opencue.export(asked, folder.absolute(), show=show, shot="batch", user=this_user())
-    say(f"{written} is ready; it makes {len(asked.entries)} shots.")
+    count = len(asked.entries)
+    say(f"{written} is ready; it makes {count} shot{'s' if count > 1 else ''}.")
 
 
 COMMANDS = (batch,)

@@ -52,7 +52,6 @@ class Daemon:
         self, client: Client, *, priority: Literal["interactive", "batch"] = "batch", started: bool = False
     ) -> None:
         self._client = client
-        self._client.patience = PATIENCE
         self._priority = priority
         self._started = started
         self._waiting: list[Request] = []
@@ -63,6 +62,7 @@ class Daemon:
         self._away: float | None = None
 
     def __enter__(self) -> Daemon:
+        self._client.patience = PATIENCE
         return self
 
     def __exit__(

@@ -341,6 +341,24 @@ def test_when_no_worker_has_our_version_then_shots_fail_and_say_which_it_has(tmp
     assert ends["shot"].error.code == "worker_refused" and not stand_in.begun
 
 
+def test_when_a_worker_goes_while_it_is_asked_for_its_versions_then_it_is_not_said_to_lack_matted(
+    tmp_path, stand_in, monkeypatch
+):
+    def gone():
+        if on_our_thread():
+            return {"matted": "9.9"}
+        raise ConnectionResetError("Address removed.")
+
+    monkeypatch.setattr(engine, "probe", gone)
+    monkeypatch.setattr(worker, "probe", lambda: {"matted": "9.9"})
+    with workers(1) as cluster, Cluster.at(cluster.scheduler_address) as made:
+        made.submit(request(tmp_path, "shot"))
+        told, ends = to_the_end(made, 1)
+
+    assert isinstance(ends["shot"], Made)
+    assert not [news for news in told if isinstance(news, Said)]
+
+
 def on_our_thread():
     return threading.current_thread() is threading.main_thread()
 

@@ -208,8 +208,8 @@ class Cluster:
         ours = probe()
         self._asked = None
         for worker, theirs in said.items():
-            if theirs == ours or worker in self._roster.refused:
-                continue
+            if theirs == ours or worker in self._roster.refused or isinstance(theirs, OSError):
+                continue  # an OSError: it has gone before it could say
             error = unlike(worker, theirs, ours) if isinstance(theirs, dict) else without_matted(worker, theirs)
             self._roster.refused[worker] = error
             self._news.append(Said("", f"{error.message} It is not used. {error.hint}"))
