@@ -93,8 +93,9 @@ def draw_layered(folder, frames):
         save(folder / f"left.{frame}.exr", pixels, channels=("left.R", "left.G", "left.B"))
 
 
-def test_when_this_machine_cannot_see_what_the_daemon_made_then_the_shot_fails_and_names_the_folder(tmp_path):
-    failed = Daemon(None)._made(request_at(tmp_path, "a"), str(tmp_path / "elsewhere/v001"), computed=6)
+def test_when_this_machine_cannot_see_what_the_daemon_made_then_the_shot_fails_and_names_the_folder(tmp_path, daemon):
+    with Daemon(connected(daemon)) as engine:
+        failed = engine._made(request_at(tmp_path, "a"), str(tmp_path / "elsewhere/v001"), computed=6)
 
     assert isinstance(failed, Failed)
     assert (failed.error.code, failed.error.path) == ("matte_missing", str(tmp_path / "elsewhere/v001"))
