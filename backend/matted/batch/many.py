@@ -218,7 +218,7 @@ def _waited_for(name: str, arrival: Arrival, wait: float) -> MattedError:
     lacks = arrival.lacks
     assert lacks is not None
     if arrival.will_come:
-        message = f"{lacks.message} The shot {name} was waited for for {in_words(wait)}."
+        message = f"{lacks.message} matted waited {in_words(wait)} for the shot {name}."
         hint = f"{lacks.hint} Then run the same command again; only this shot is left."
     else:
         message = f"{lacks.message} The shot {name} was not waited for, because it has no range."
