@@ -46,8 +46,8 @@ class Stamp:
 
     @cached_property
     def digest(self) -> str:
-        """sha256, the same for the same files on every host: not all of them see more of a time than its second."""
-        seen = [(name, size, changed // 10**9) for name, size, changed in self.files]
+        """sha256, the same for the same files on every host: not all of them see more of a time than microseconds."""
+        seen = [(name, size, changed // 1000) for name, size, changed in self.files]
         return hashlib.sha256(repr(seen).encode()).hexdigest()
 
     def check(self, frame: int, path: Path) -> None:

@@ -108,16 +108,16 @@ def test_when_a_file_went_away_then_stamping_says_which(tmp_path):
     assert error.value.code == "plate_changed"
 
 
-def test_when_files_differ_by_less_than_a_second_then_the_digest_is_the_same_and_else_it_is_another():
+def test_when_files_differ_by_less_than_a_microsecond_then_the_digest_is_the_same_and_else_it_is_another():
     def digest(*file):
         return Stamp((file,)).digest
 
     base = digest("p.1001.exr", 100, 5_000_000_000)
 
-    assert digest("p.1001.exr", 100, 5_999_999_999) == base
+    assert digest("p.1001.exr", 100, 5_000_000_999) == base
     for other in (
         ("p.1002.exr", 100, 5_000_000_000),
         ("p.1001.exr", 101, 5_000_000_000),
-        ("p.1001.exr", 100, 6 * 10**9),
+        ("p.1001.exr", 100, 5_000_001_000),
     ):
         assert digest(*other) != base
