@@ -45,7 +45,7 @@ class Job:
     def recipe(self) -> dict[str, Any]:
         """All that decides the pixels, as plain values; two jobs with one recipe are one job.
 
-        It is the same on every host: it holds no folder, and no weights' or configuration's path.
+        It is the same on every host: of paths it holds the name of the plate's folder alone.
 
         Raises:
             ColorError: color_config: the OCIO configuration cannot be read.
@@ -72,7 +72,8 @@ class Job:
         chosen = {"part": plate.part, "layer": plate.layer, "offset": plate.sequence.offset or None}
         named = {name: value for name, value in chosen.items() if value is not None}
         color = {**asdict(plate.color), "config": _same_everywhere(plate.color.config)}
-        return {"files": self.shot.stamp(), "color": color, **named}
+        folder = plate.sequence.path(plate.frames[0]).parent.name  # v002 beside v001, where a tool makes all times one
+        return {"folder": folder, "files": self.shot.stamp(), "color": color, **named}
 
 
 def refuse_another(job: Job, recipe: Mapping[str, Any], folder: Path) -> None:

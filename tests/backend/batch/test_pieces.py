@@ -269,8 +269,9 @@ def test_when_a_host_finds_something_else_than_was_planned_then_it_says_what_and
 def test_when_the_plate_lies_elsewhere_on_this_host_then_the_job_is_the_same(tmp_path, bench):
     request = request_at(tmp_path)
     folder = claim(request.job(LITE))
-    (tmp_path / "plate").rename(tmp_path / "mounted")
+    (tmp_path / "mounted").mkdir()
+    (tmp_path / "plate").rename(tmp_path / "mounted" / "plate")
 
-    moved = replace(request, plate=str(tmp_path / "mounted" / "plate.####.png"))
+    moved = replace(request, plate=str(tmp_path / "mounted" / "plate" / "plate.####.png"))
 
     assert claim(moved.job(LITE)) == folder
