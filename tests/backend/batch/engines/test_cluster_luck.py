@@ -103,7 +103,8 @@ def test_when_a_worker_is_killed_then_no_frame_is_lost_and_no_bit_is_another(tmp
 
     assert killed and isinstance(ends["shot"], Made), ends
     assert files(tmp_path / "out" / "v001") == alone
-    assert any("was lost" in news.text for news in told if isinstance(news, Said))
+    is_told = any("was lost" in news.text for news in told if isinstance(news, Said))
+    assert is_told or moment == "begin"  # killed before it has told that it began, nobody knows what it was at
     done = [news.done for news in told if isinstance(news, Step)]
     assert done == sorted(done)
 
