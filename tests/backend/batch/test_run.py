@@ -45,6 +45,19 @@ def test_when_a_step_is_taken_then_the_frames_told_are_those_in_the_journal(tmp_
             assert [json.loads(line)[0] for line in lines] == told.frames
 
 
+def test_when_not_every_step_and_the_result_are_taken_then_the_folder_says_running(tmp_path):
+    with Run(job_at(tmp_path)) as making:
+        making.start()
+        said = [json.loads((making.folder / "matted.json").read_text()) for _ in making.steps()]
+        before = json.loads((making.folder / "matted.json").read_text())
+        making.result()
+        after = json.loads((making.folder / "matted.json").read_text())
+
+    assert {each["state"] for each in said} == {before["state"]} == {"running"}
+    assert all("confidence" not in each for each in (*said, before))
+    assert after["state"] == "done"
+
+
 def test_when_made_then_nothing_is_touched_before_the_start(tmp_path):
     making = Run(job_at(tmp_path))
 
