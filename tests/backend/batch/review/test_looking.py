@@ -7,7 +7,6 @@ import pytest
 
 from fakes.colour_network import MEMORY
 from fakes.drawn_job import FRAMES, job_at, loaded, shot_at
-from fakes.drawn_shot import write_plate
 from matted.batch.bench import Bench
 from matted.batch.degrade import Means
 from matted.batch.job import run
@@ -131,15 +130,6 @@ def test_when_frames_are_missing_then_nothing_is_compared_over_the_gap(tmp_path)
 
     assert after.jump == after.flicker == (None,)
     assert len(found.frames) == len(FRAMES) - 1
-
-
-def test_when_the_plate_is_on_twos_then_frames_two_apart_follow_one_another(tmp_path):
-    write_plate(tmp_path / "plate", FRAMES[::2])
-    job = job_at(tmp_path, shot=shot_at(tmp_path, (1001, 1009)))
-    _, found = ended(looked(job, run(job).folder, tmp_path / "hidden"))
-
-    assert [frame.frame for frame in found.frames] == FRAMES[::2]
-    assert all(frame.flicker[0] is not None and frame.jump[0] is not None for frame in found.frames[1:])
 
 
 def test_when_a_matte_is_gone_then_it_is_said_which(tmp_path):
